@@ -1,0 +1,45 @@
+# One command each: `make run` (the controller on the embedded cluster), `make test` (everything CI runs), `make venv`
+# (.venv with every optional group). Each does its own set-up on a machine that has python3, make and gcc.
+PYTHON ?= python3
+BIN := .venv/bin
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
+
+.PHONY: help run test venv lint format schema clean
+help:            ## this list
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/'
+
+run: .venv/.base ## the controller on the embedded cluster, a compressed day of load; Ctrl-C ends it, the next run goes on
+	$(BIN)/flexcapsule run --config config.example.yaml
+
+test: .venv/.dev ## lint, types, import contracts and all tests
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-cache
+	$(BIN)/pytest
+
+venv: .venv/.all ## .venv with every optional group (live needs Debian's libvirt-dev, installed by name when root)
+
+lint: .venv/.dev ## ruff, mypy, import contracts
+	$(BIN)/ruff check . && $(BIN)/mypy && $(BIN)/lint-imports --no-cache
+
+schema: .venv/.base ## write docs/schema/*.json from the types
+	for kind in policy config cluster; do $(BIN)/flexcapsule schema $$kind > docs/schema/$$kind.json; done
+
+clean:           ## remove what the targets above made
+	rm -rf .venv .mypy_cache .ruff_cache
+
+.venv/.base: pyproject.toml constraints.txt
+	deploy/setup/packages.sh base
+	test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	@echo "installing FlexCapsule into .venv (a minute on a fresh machine)"
+	$(PIP) --editable .
+	@touch $@
+
+.venv/.dev: .venv/.base
+	$(PIP) --editable '.[dev]'
+	@touch $@
+
+.venv/.all: .venv/.dev
+	deploy/setup/packages.sh live
+	$(PIP) --editable '.[live,tune,dev]'
+	@touch $@

@@ -1,0 +1,1 @@
+"""Runs on a management VM: the app-VM runtime and its metrics exporter."""

@@ -1,0 +1,1 @@
+"""Demand forecasters behind one fit/predict interface: arrays in, quantiles out. PURE."""

@@ -1,0 +1,1 @@
+"""The built-in strategies, one file each. PURE: a snapshot in, proposals out; what is safe is the guards' business."""

@@ -1,0 +1,1 @@
+"""Many replays, one ranked table."""
