@@ -1,0 +1,174 @@
+"""Everything believed at one instant, immutable: who exists (`Inventory`), who runs where, and the measured windows.
+
+One row per app VM, in order of first appearance; arrays are read-only. Missing samples are NaN, never guessed here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+from autoscaler.core.model import AppVM, CloudVM, CloudVMSize, CloudVMState, Service
+
+FloatArray = NDArray[np.float64]
+IntArray = NDArray[np.int64]
+BoolArray = NDArray[np.bool_]
+
+CPU = "cpu_cores"
+MEMORY = "memory_bytes"
+DIRTY = "dirty_bytes_per_s"
+NOWHERE = -1
+
+
+def frozen(array: NDArray[np.generic]) -> NDArray[np.generic]:
+    """The same array, made read-only."""
+    array.flags.writeable = False
+    return array
+
+
+@dataclass(frozen=True, eq=False)
+class Inventory:
+    """Who exists. Made anew only when somebody comes, goes or changes; shared by all snapshots in between."""
+
+    catalogue: tuple[CloudVMSize, ...]
+    cloud_vms: tuple[CloudVM, ...]
+    app_vms: tuple[AppVM, ...]
+    services: tuple[Service, ...]
+
+    @cached_property
+    def cloud_row(self) -> dict[str, int]:
+        return {cloud_vm.id: row for row, cloud_vm in enumerate(self.cloud_vms)}
+
+    @cached_property
+    def app_row(self) -> dict[str, int]:
+        return {app_vm.id: row for row, app_vm in enumerate(self.app_vms)}
+
+    @cached_property
+    def service_index(self) -> dict[str, int]:
+        return {service.id: row for row, service in enumerate(self.services)}
+
+    @cached_property
+    def sizes(self) -> dict[str, CloudVMSize]:
+        return {size.name: size for size in self.catalogue}
+
+    @cached_property
+    def cloud_cores(self) -> FloatArray:
+        """Cores each cloud VM offers, shape (cloud VMs,)."""
+        return np.array([cloud_vm.size.cores for cloud_vm in self.cloud_vms], dtype=np.float64)
+
+    @cached_property
+    def cloud_memory_bytes(self) -> FloatArray:
+        return np.array([cloud_vm.size.memory_bytes for cloud_vm in self.cloud_vms], dtype=np.float64)
+
+    @cached_property
+    def cloud_price_per_hour(self) -> FloatArray:
+        return np.array([cloud_vm.size.price_per_hour for cloud_vm in self.cloud_vms], dtype=np.float64)
+
+    @cached_property
+    def cloud_active(self) -> BoolArray:
+        """Which cloud VMs may receive app VMs."""
+        return np.array([cloud_vm.state is CloudVMState.ACTIVE for cloud_vm in self.cloud_vms], dtype=np.bool_)
+
+    @cached_property
+    def app_cores(self) -> FloatArray:
+        """Cores allocated to each app VM, shape (app VMs,)."""
+        return np.array([app_vm.cores for app_vm in self.app_vms], dtype=np.float64)
+
+    @cached_property
+    def app_memory_bytes(self) -> FloatArray:
+        return np.array([app_vm.memory_bytes for app_vm in self.app_vms], dtype=np.float64)
+
+    @cached_property
+    def app_service(self) -> IntArray:
+        """Row of each app VM's service, NOWHERE where it has none."""
+        index = self.service_index
+        return np.array([index.get(app_vm.service, NOWHERE) for app_vm in self.app_vms], dtype=np.int64)
+
+    @property
+    def price_per_hour(self) -> float:
+        """What is being paid for: every cloud VM that is not gone, starting ones included."""
+        return float(sum(c.size.price_per_hour for c in self.cloud_vms if c.state is not CloudVMState.GONE))
+
+
+@dataclass(frozen=True, eq=False)
+class Snapshot:
+    """What is believed at `at`.
+
+    placement: (app VMs,) row of the cloud VM each runs on as observed, NOWHERE where it runs on none.
+    usage: metric -> (app VMs, window), oldest first, NaN where no sample came.
+    sampled_at: (app VMs,) time of the newest sample (of the first sight, before any).
+    in_flight: ids that a plan being carried out is about. unusable: ids a person must look at first (stuck).
+    """
+
+    at: float
+    inventory: Inventory
+    placement: IntArray
+    usage: Mapping[str, FloatArray]
+    sampled_at: FloatArray
+    in_flight: frozenset[str] = frozenset()
+
+    @property
+    def app_vms(self) -> tuple[AppVM, ...]:
+        return self.inventory.app_vms
+
+    @property
+    def cloud_vms(self) -> tuple[CloudVM, ...]:
+        return self.inventory.cloud_vms
+
+    @property
+    def services(self) -> tuple[Service, ...]:
+        return self.inventory.services
+
+    @property
+    def catalogue(self) -> tuple[CloudVMSize, ...]:
+        return self.inventory.catalogue
+
+    @cached_property
+    def age_s(self) -> FloatArray:
+        """Age of each app VM's newest sample."""
+        return np.asarray(self.at - self.sampled_at, dtype=np.float64)
+
+    def latest(self, metric: str) -> FloatArray:
+        """(app VMs,) newest sample of `metric`, NaN where the last one is missing."""
+        return self.usage[metric][:, -1]
+
+    def recent(self, metric: str, samples: int = 1) -> FloatArray:
+        """(app VMs,) mean of up to `samples` newest samples that came; NaN where none of them did."""
+        window = self.usage[metric][:, -samples:]
+        came = ~np.isnan(window)
+        count = came.sum(axis=1)
+        total = np.where(came, window, 0.0).sum(axis=1)
+        return np.asarray(np.divide(total, count, out=np.full(len(count), np.nan), where=count > 0), dtype=np.float64)
+
+    def on_cloud_vms(self, values: FloatArray) -> FloatArray:
+        """(cloud VMs,) `values` (one per app VM, NaN counts as 0) summed where the app VMs run."""
+        placed = self.placement >= 0
+        weights = np.nan_to_num(values[placed])
+        return np.bincount(self.placement[placed], weights=weights, minlength=len(self.cloud_vms))
+
+    @cached_property
+    def by_cloud_vm(self) -> tuple[IntArray, ...]:
+        """For each cloud VM the rows of the app VMs it runs, ascending."""
+        order = np.argsort(self.placement, kind="stable")
+        edges = np.searchsorted(self.placement[order], np.arange(len(self.cloud_vms) + 1))
+        return tuple(order[edges[row] : edges[row + 1]] for row in range(len(self.cloud_vms)))
+
+    @cached_property
+    def by_service(self) -> tuple[IntArray, ...]:
+        """For each service the rows of its running replicas, ascending."""
+        service = np.where(self.placement >= 0, self.inventory.app_service, NOWHERE)
+        order = np.argsort(service, kind="stable")
+        edges = np.searchsorted(service[order], np.arange(len(self.services) + 1))
+        return tuple(order[edges[row] : edges[row + 1]] for row in range(len(self.services)))
+
+    @cached_property
+    def memory_in_use_bytes(self) -> FloatArray:
+        """(app VMs,) newest known memory in use; the allocation where it was never measured (conservative)."""
+        known = self.recent(MEMORY, self.usage[MEMORY].shape[1]) if MEMORY in self.usage else np.full(len(self.app_vms), np.nan)
+        newest = self.latest(MEMORY) if MEMORY in self.usage else known
+        value = np.where(np.isnan(newest), known, newest)
+        return np.where(np.isnan(value), self.inventory.app_memory_bytes, value)
