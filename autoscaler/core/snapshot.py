@@ -101,7 +101,7 @@ class Snapshot:
     placement: (app VMs,) row of the cloud VM each runs on as observed, NOWHERE where it runs on none.
     usage: metric -> (app VMs, window), oldest first, NaN where no sample came.
     sampled_at: (app VMs,) time of the newest sample (of the first sight, before any).
-    in_flight: ids that a plan being carried out is about. unusable: ids a person must look at first (stuck).
+    in_flight: ids that a plan being carried out is about.
     """
 
     at: float
@@ -148,7 +148,8 @@ class Snapshot:
         """(cloud VMs,) `values` (one per app VM, NaN counts as 0) summed where the app VMs run."""
         placed = self.placement >= 0
         weights = np.nan_to_num(values[placed])
-        return np.bincount(self.placement[placed], weights=weights, minlength=len(self.cloud_vms))
+        sums = np.bincount(self.placement[placed], weights=weights, minlength=len(self.cloud_vms))
+        return np.asarray(sums, dtype=np.float64)
 
     @cached_property
     def by_cloud_vm(self) -> tuple[IntArray, ...]:
@@ -168,7 +169,11 @@ class Snapshot:
     @cached_property
     def memory_in_use_bytes(self) -> FloatArray:
         """(app VMs,) newest known memory in use; the allocation where it was never measured (conservative)."""
-        known = self.recent(MEMORY, self.usage[MEMORY].shape[1]) if MEMORY in self.usage else np.full(len(self.app_vms), np.nan)
+        known = (
+            self.recent(MEMORY, self.usage[MEMORY].shape[1])
+            if MEMORY in self.usage
+            else np.full(len(self.app_vms), np.nan)
+        )
         newest = self.latest(MEMORY) if MEMORY in self.usage else known
         value = np.where(np.isnan(newest), known, newest)
         return np.where(np.isnan(value), self.inventory.app_memory_bytes, value)

@@ -1,0 +1,37 @@
+"""The pre-copy migration model: how long a move takes and how long it pauses. Used by guards, planner and the simulated cluster.
+
+Rounds of copying: the first sends the memory in use, each next one what was dirtied meanwhile, until what is left would
+pass within the pause limit or the rounds are used up; then the app VM pauses, the rest is sent, and the toolstack hands over.
+(Clark et al., Live Migration of Virtual Machines, NSDI 2005; xl's defaults: 5 rounds, 50 pages left.)
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+MAX_ROUNDS = 5  # libxl's default number of iterations before the last one
+HANDOVER_S = 0.2  # constant part of the pause: the published system's downtime, whatever the size
+SETUP_S = 1.0  # reservation and connection before the first page (measured: 1.1 s under emulation)
+STOP_BELOW_BYTES = 50 * 4096  # libxl's threshold of 50 dirty pages
+
+
+@dataclass(frozen=True, slots=True)
+class Prediction:
+    """Of one migration: its duration, its pause, and the bytes on the wire."""
+
+    total_s: float
+    downtime_s: float
+    sent_bytes: float
+
+
+def predict(memory_in_use_bytes: float, dirty_bytes_per_s: float, bandwidth_bytes_per_s: float) -> Prediction:
+    """Predict a pre-copy migration; a dirty rate at or above the bandwidth ends in a long pause, as in reality."""
+    left, sent, copying_s = memory_in_use_bytes, 0.0, 0.0
+    for _ in range(MAX_ROUNDS):
+        round_s = left / bandwidth_bytes_per_s
+        sent, copying_s = sent + left, copying_s + round_s
+        left = min(memory_in_use_bytes, dirty_bytes_per_s * round_s)
+        if left <= STOP_BELOW_BYTES:
+            break
+    pause_s = HANDOVER_S + left / bandwidth_bytes_per_s
+    return Prediction(SETUP_S + copying_s + pause_s, pause_s, sent + left)
