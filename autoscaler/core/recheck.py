@@ -1,0 +1,139 @@
+"""Just before a step runs: does the newest snapshot still allow it, and is its goal perhaps there already.
+
+Separate from `planner` because a plan is made on one snapshot and carried out on later ones. One rule per kind of step in
+each function; memory of the state in between, and anything about other steps, may not be here.
+"""
+
+from __future__ import annotations
+
+from functools import singledispatch
+
+from autoscaler.core.model import CloudVM, CloudVMState
+from autoscaler.core.snapshot import NOWHERE, Snapshot
+from autoscaler.core.steps import Cordon, CreateCloudVM, Migrate, ReleaseCloudVM, StartAppVM, StepAction, StopAppVM
+from autoscaler.core.wish import mib
+
+
+@singledispatch
+def recheck(action: StepAction, snapshot: Snapshot) -> str:
+    """Why `action` must not run now; "" where it may. Raises TypeError for a kind without a rule."""
+    del snapshot
+    raise TypeError(f"no rule for {type(action).__name__}: a kind of step needs two in core/recheck.py")
+
+
+@singledispatch
+def reached(action: StepAction, snapshot: Snapshot) -> bool:
+    """Whether what `action` is for is observed already. Raises TypeError for a kind without a rule."""
+    del snapshot
+    raise TypeError(f"no rule for {type(action).__name__}: a kind of step needs two in core/recheck.py")
+
+
+@recheck.register
+def _(action: Migrate, snapshot: Snapshot) -> str:
+    row = snapshot.inventory.app_row.get(action.app_vm)
+    if row is None:
+        return f"app VM {action.app_vm} is gone"
+    here = _place(action.app_vm, snapshot)
+    if here != action.source:
+        return f"{action.app_vm} {f'is on {here}' if here else 'runs nowhere'}, not on {action.source}"
+    return _no_room(action.target, snapshot.app_vms[row].memory_bytes, snapshot)
+
+
+@reached.register
+def _(action: Migrate, snapshot: Snapshot) -> bool:
+    return _place(action.app_vm, snapshot) == action.target
+
+
+@recheck.register
+def _(action: StartAppVM, snapshot: Snapshot) -> str:
+    here = _place(action.app_vm.id, snapshot)
+    if here:
+        return f"{action.app_vm.id} runs already on {here}"
+    return _no_room(action.cloud_vm, action.app_vm.memory_bytes, snapshot)
+
+
+@reached.register
+def _(action: StartAppVM, snapshot: Snapshot) -> bool:
+    return _place(action.app_vm.id, snapshot) == action.cloud_vm
+
+
+@recheck.register
+def _(action: StopAppVM, snapshot: Snapshot) -> str:
+    """Never refused: one that is not there is a stop that is reached."""
+    del action, snapshot
+    return ""
+
+
+@reached.register
+def _(action: StopAppVM, snapshot: Snapshot) -> bool:
+    return not _place(action.app_vm, snapshot)
+
+
+@recheck.register
+def _(action: CreateCloudVM, snapshot: Snapshot) -> str:
+    found = _cloud_vm(action.cloud_vm, snapshot)
+    return "" if found is None else f"cloud VM {action.cloud_vm} exists already: {found.state}"
+
+
+@reached.register
+def _(action: CreateCloudVM, snapshot: Snapshot) -> bool:
+    found = _cloud_vm(action.cloud_vm, snapshot)
+    return found is not None and found.state is CloudVMState.ACTIVE
+
+
+@recheck.register
+def _(action: ReleaseCloudVM, snapshot: Snapshot) -> str:
+    if _cloud_vm(action.cloud_vm, snapshot) is None:
+        return f"cloud VM {action.cloud_vm} is gone"
+    here = snapshot.by_cloud_vm[snapshot.inventory.cloud_row[action.cloud_vm]]
+    return (
+        f"{action.cloud_vm} is not empty: {len(here)} app VMs, {snapshot.app_vms[here[0]].id} is one"
+        if len(here)
+        else ""
+    )
+
+
+@reached.register
+def _(action: ReleaseCloudVM, snapshot: Snapshot) -> bool:
+    return _cloud_vm(action.cloud_vm, snapshot) is None
+
+
+@recheck.register
+def _(action: Cordon, snapshot: Snapshot) -> str:
+    return "" if _cloud_vm(action.cloud_vm, snapshot) is not None else f"cloud VM {action.cloud_vm} is gone"
+
+
+@reached.register
+def _(action: Cordon, snapshot: Snapshot) -> bool:
+    found = _cloud_vm(action.cloud_vm, snapshot)
+    closed = (CloudVMState.CORDONED, CloudVMState.DRAINING)
+    return found is not None and found.state in (closed if action.on else (CloudVMState.ACTIVE,))
+
+
+def _place(app_vm: str, snapshot: Snapshot) -> str:
+    """Id of the cloud VM it is observed on, "" where it is on none or does not exist."""
+    app = snapshot.inventory.app_row.get(app_vm)
+    row = NOWHERE if app is None else int(snapshot.placement[app])
+    return "" if row == NOWHERE else snapshot.cloud_vms[row].id
+
+
+def _cloud_vm(cloud_vm: str, snapshot: Snapshot) -> CloudVM | None:
+    row = snapshot.inventory.cloud_row.get(cloud_vm)
+    found = None if row is None else snapshot.cloud_vms[row]
+    return None if found is None or found.state is CloudVMState.GONE else found
+
+
+def _no_room(target: str, memory_bytes: int, snapshot: Snapshot) -> str:
+    """Why `target` cannot take `memory_bytes` more now, by the allocations of all observed there."""
+    cloud_vm = _cloud_vm(target, snapshot)
+    if cloud_vm is None:
+        return f"cloud VM {target} is gone"
+    if cloud_vm.state is not CloudVMState.ACTIVE:
+        return f"{target} takes no app VMs: {cloud_vm.state}"
+    here = snapshot.by_cloud_vm[snapshot.inventory.cloud_row[target]]
+    left = cloud_vm.size.memory_bytes - sum(snapshot.app_vms[row].memory_bytes for row in here)
+    return (
+        ""
+        if left >= memory_bytes
+        else f"{target} has {mib(left)} left of {mib(cloud_vm.size.memory_bytes)}, {mib(memory_bytes)} are needed"
+    )
