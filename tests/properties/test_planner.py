@@ -7,9 +7,11 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from autoscaler.core.draft import Ground, Transfer
 from autoscaler.core.effect import Arrival, Effect, Relocation
 from autoscaler.core.expand import clash
 from autoscaler.core.model import AppVM, CloudVM, CloudVMSize, CloudVMState
+from autoscaler.core.ordering import order
 from autoscaler.core.planner import _best_attempt, make_plan
 from autoscaler.core.policy import Limits
 from autoscaler.core.snapshot import CPU, DIRTY, MEMORY, Inventory, Snapshot
@@ -251,15 +253,23 @@ def renamed_world(world, names):
 @given(wishes() | tangles(), st.randoms(use_true_random=False))
 def test_other_names_change_nothing_but_names_and_the_same_world_gives_the_same_plan(world, chance):
     snapshot, effects, _ = world
-    known = [c.id for c in snapshot.cloud_vms] + [a.id for a in snapshot.app_vms] + [f"[app{n}]" for n in range(10)]
-    known += [c.id for e in effects for c in e.creates] + [a.app_vm.id for e in effects for a in e.starts]
-    known = list(dict.fromkeys(known))
+    known = sorted(set(re.findall(r"\[\w+\]", repr((snapshot.cloud_vms, snapshot.app_vms, effects)))))
     shuffled = [f"[{n:02}]" for n in range(len(known))]
     chance.shuffle(shuffled)
     names = dict(zip(known, shuffled, strict=True))
     plan = plan_of(world)
     assert plan_of(world) == plan
     assert repr(plan_of(renamed_world(world, names))) == renamed(repr(plan), names)
+
+
+def greedily(rooms, moves):
+    """Whether always making the first move that fits makes them all."""
+    first = next((n for n, (mib, _, target) in enumerate(moves) if rooms[target] >= mib), None)
+    if first is None:
+        return not moves
+    mib, source, target = moves[first]
+    after = [room + mib * ((row == source) - (row == target)) for row, room in enumerate(rooms)]
+    return greedily(after, moves[:first] + moves[first + 1 :])
 
 
 def directly(rooms, moves):
@@ -276,24 +286,17 @@ def directly(rooms, moves):
     return False
 
 
-@settings(max_examples=800, deadline=None)
-@given(st.data())
-def test_where_any_order_without_parking_exists_one_is_found_and_nobody_is_parked(data):
-    """The completeness that is claimed (core/ordering), on worlds of at most 4 app VMs and 3 cloud VMs."""
-    clouds = [cloud(i, data.draw(st.integers(2, 8))) for i in range(3)]
-    apps, placement, room = lay_out(data.draw, clouds, 4)
-    apps = [replace(a, apart_from=(), pinned_to="") for a in apps]
-    targets = [data.draw(st.integers(0, 2)) for _ in apps]
-    moves = [(a.memory_bytes // MIB, s, t) for a, s, t in zip(apps, placement, targets, strict=True) if s != t]
-    wish = Effect(
-        moves=tuple(
-            Relocation(a.id, clouds[s].id, clouds[t].id)
-            for a, s, t in zip(apps, placement, targets, strict=True)
-            if s != t
-        )
-    )
-    plan = plan_of((snapshot_of(clouds, apps, placement), (wish,), {}))
-    possible = directly(room, moves)
-    if plan.infeasible:
-        assert not possible
-    assert possible == (not plan.infeasible and len(plan.steps) == len(moves))
+def test_where_any_order_without_parking_exists_one_is_found_and_nobody_is_parked():
+    """The completeness that is claimed (core/ordering), on 20,000 tight worlds of at most 4 app VMs and 3 cloud VMs."""
+    chance, missed = np.random.default_rng(7), 0
+    for _ in range(20_000):
+        rooms = chance.integers(0, 4, 3).tolist()
+        ends = [chance.permutation(3)[:2].tolist() for _ in range(4)]
+        moves = [(int(chance.integers(1, 4)), source, target) for source, target in ends]
+        transfers = [Transfer(n, float(mib), source, target) for n, (mib, source, target) in enumerate(moves)]
+        ground = Ground(rooms, range(3), lambda *_: True, lambda *_: False, lambda _: (), wary=False)
+        legs, stuck = order(ground, transfers)
+        possible = directly(rooms, moves)
+        assert possible == (not stuck and len(legs) == len(moves))
+        missed += possible and not greedily(rooms, moves)
+    assert missed > 20  # worlds in which the first that fits is not always right: the search is needed, and was tested
