@@ -13,7 +13,7 @@ import numpy as np
 
 from autoscaler.core.snapshot import NOWHERE, BoolArray, FloatArray, IntArray
 
-ROUNDING = 1e-9  # demand above capacity by less than this share is rounding, not overload
+ROUNDING = 1e-9  # what differs by less than this share differs by rounding only
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -47,10 +47,11 @@ def share_out(
     served = np.zeros(len(subject))
     served[works] = wanted * share[where]
     demanded = float(demand_cores.sum())
+    unserved = demanded - float(served.sum())
     return Rates(
         served_cores=served,
         demanded_cores=demanded,
-        unserved_cores=max(0.0, demanded - float(served.sum())),
+        unserved_cores=unserved if unserved > demanded * ROUNDING else 0.0,
         serving_cloud_vms=int(np.count_nonzero(np.bincount(placement[placement != NOWHERE], minlength=1))),
         overloaded_cloud_vms=int(np.count_nonzero(over)),
     )
