@@ -23,7 +23,7 @@ FORMAT = 1
 KINDS: Mapping[str, type[StepAction]] = {
     kind.kind: kind for kind in (StartAppVM, StopAppVM, CreateCloudVM, ReleaseCloudVM, Cordon, Migrate)
 }
-KEPT_OF_APPS = ("place", "paused", "started_at", "sampled_at", "sample_cores")
+KEPT_OF_APPS = ("place", "paused", "sampled_at", "sample_cores")
 KEPT_OF_CLOUDS = ("created_at", "dies_at")
 MISSING = {"sample_cores": math.nan, "dies_at": math.inf}
 
@@ -69,6 +69,7 @@ def estate_from(state: Mapping[str, Any], scenario: Scenario, founded: Estate) -
         rented=state["rented"],
     )
     estate.fill()
+    estate.apps["started_at"] = estate.now  # matters only within the window in which it started
     for rows, columns in ((estate.apps, state["app_columns"]), (estate.clouds, state["cloud_columns"])):
         for name, values in columns.items():
             rows[name] = [MISSING[name] if value is None else value for value in values]
