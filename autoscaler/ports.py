@@ -10,11 +10,22 @@ Contract, held by tests/contract for every implementer:
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from typing import Protocol
 
 from autoscaler.core.events import Command, Event, Execute, Undo
 from autoscaler.core.proposals import Proposal
 from autoscaler.core.snapshot import Snapshot
+from autoscaler.core.state import EngineState
+
+
+@dataclass(frozen=True, slots=True)
+class Checkpoint:
+    """All the engine remembers after event number `number`: what a restart begins with instead of the whole past."""
+
+    number: int
+    at: float
+    state: EngineState
 
 
 class Clock(Protocol):
@@ -38,11 +49,15 @@ class Actuator(Protocol):
 
 
 class Journal(Protocol):
-    """The write-ahead log. `entries` gives everything in it, oldest first."""
+    """The write-ahead log. `entries` gives what follows the newest checkpoint, oldest first."""
 
     def event(self, event: Event) -> None: ...
 
-    def command(self, command: Command) -> None: ...
+    def commands(self, commands: Sequence[Command]) -> None: ...
+
+    def checkpoint(self) -> Checkpoint | None: ...
+
+    def keep(self, checkpoint: Checkpoint) -> None: ...
 
     def entries(self) -> Iterator[Event | Command]: ...
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,7 +25,10 @@ DIRTY = "dirty_bytes_per_s"
 NOWHERE = -1
 
 
-def frozen(array: NDArray[np.generic]) -> NDArray[np.generic]:
+A = TypeVar("A", FloatArray, IntArray, BoolArray)
+
+
+def frozen(array: A) -> A:
     """The same array, made read-only."""
     array.flags.writeable = False
     return array
@@ -169,11 +173,18 @@ class Snapshot:
     @cached_property
     def memory_in_use_bytes(self) -> FloatArray:
         """(app VMs,) newest known memory in use; the allocation where it was never measured (conservative)."""
-        known = (
-            self.recent(MEMORY, self.usage[MEMORY].shape[1])
-            if MEMORY in self.usage
-            else np.full(len(self.app_vms), np.nan)
-        )
-        newest = self.latest(MEMORY) if MEMORY in self.usage else known
-        value = np.where(np.isnan(newest), known, newest)
-        return np.where(np.isnan(value), self.inventory.app_memory_bytes, value)
+        return self._newest_known(MEMORY, self.inventory.app_memory_bytes)
+
+    @cached_property
+    def cpu_in_use_cores(self) -> FloatArray:
+        """(app VMs,) newest known CPU usage; the allocation where it was never measured (conservative)."""
+        return self._newest_known(CPU, self.inventory.app_cores)
+
+    def _newest_known(self, metric: str, otherwise: FloatArray) -> FloatArray:
+        value = self.usage[metric][:, -1].copy()
+        for column in range(self.usage[metric].shape[1] - 2, -1, -1):
+            missing = np.isnan(value)
+            if not missing.any():
+                return value
+            value[missing] = self.usage[metric][missing, column]
+        return np.where(np.isnan(value), otherwise, value)

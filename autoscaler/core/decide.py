@@ -1,0 +1,71 @@
+"""One decision: proposals, each expanded and judged in order, each grant seen by those after it. Pure arithmetic, no state."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from autoscaler.core.decision import Decision, Denial, Denied
+from autoscaler.core.effect import Effect
+from autoscaler.core.expand import Mint, expand
+from autoscaler.core.guards import Case, judge
+from autoscaler.core.guards.case import Standing
+from autoscaler.core.ledger import Grant
+from autoscaler.core.model import Action
+from autoscaler.core.projection import Projection
+from autoscaler.core.proposals import Proposal
+from autoscaler.core.snapshot import Snapshot
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Judged:
+    """A decision with what its grants would do: `effects` and `grants` go with `decision.granted`, one each."""
+
+    decision: Decision
+    effects: tuple[Effect, ...] = ()
+    grants: tuple[Grant, ...] = ()
+    wanted_since: Mapping[tuple[Action, str], float] | None = None
+
+
+def decide(
+    number: str,
+    snapshot: Snapshot,
+    proposals: Sequence[Proposal],
+    standing: Standing,
+    reserved_bytes: Mapping[str, float],
+) -> Judged:
+    """Judge `proposals` in the order given. `number`: of the event that caused this; the decision's id is made of it."""
+    view = Projection(snapshot, reserved_bytes)
+    mint = Mint(number)
+    granted: list[tuple[Proposal, Effect, Grant]] = []
+    denied: list[Denied] = []
+    for proposal in proposals:
+        effect = expand(proposal, view, standing.policy.limits, mint)
+        if isinstance(effect, Denial):
+            denied.append(Denied(proposal, (effect,)))
+            continue
+        case = Case(proposal, effect, snapshot, view, standing, tuple(grant for _, _, grant in granted))
+        denials = judge(case)
+        if denials:
+            denied.append(Denied(proposal, denials))
+            continue
+        view = case.after
+        granted.append((proposal, effect, _grant(case)))
+    decision = Decision(
+        f"d{number}",
+        snapshot.at,
+        standing.policy.name,
+        tuple(proposal for proposal, _, _ in granted),
+        tuple(denied),
+    )
+    return Judged(decision, tuple(e for _, e, _ in granted), tuple(g for _, _, g in granted))
+
+
+def wanted_since(proposals: Sequence[Proposal], before: Mapping[tuple[Action, str], float], now: float) -> Mapping[tuple[Action, str], float]:
+    """Since when each wish has been there without a break; wishes not made any more are forgotten."""
+    return {(p.action, p.key): before.get((p.action, p.key), now) for p in proposals}
+
+
+def _grant(case: Case) -> Grant:
+    ids = tuple(dict.fromkeys((*case.subjects, *case.effect.touched)))
+    return Grant(case.now, case.action, case.proposal.key, ids, len(case.effect.moves))

@@ -1,0 +1,100 @@
+"""Guards over space: replicas within bounds, pins, anti-affinity, capacity by usage and by allocation, headroom."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from autoscaler.core.decision import Denial
+from autoscaler.core.expand import clash
+from autoscaler.core.guards.case import Case
+from autoscaler.core.model import AppVM
+
+ROUNDING = 1e-9  # of a core or a byte: sums of floats may differ in the last digit
+
+
+def replicas(case: Case) -> Denial | None:
+    """A service keeps between its least and its most replicas."""
+    if not case.action.changes_replicas:
+        return None
+    service = case.snapshot.services[case.snapshot.inventory.service_index[case.proposal.key]]
+    now = case.view.replicas[service.id]
+    after = now + len(case.effect.starts) - len(case.effect.stops)
+    evidence = {"replicas": now, "min_replicas": service.min_replicas, "max_replicas": service.max_replicas}
+    if after > service.max_replicas and after > now:
+        return Denial("replicas", f"{service.id} has {now} of at most {service.max_replicas} replicas", evidence, f"{service.id}.max_replicas >= {after}")
+    if after < service.min_replicas and after < now:
+        return Denial("replicas", f"{service.id} has {now} of at least {service.min_replicas} replicas", evidence, f"{service.id}.min_replicas <= {after}")
+    return None
+
+
+def pinning(case: Case) -> Denial | None:
+    """A pinned app VM stays where it is pinned."""
+    for app_vm, target in _arriving(case):
+        if app_vm.pinned_to not in ("", target):
+            return Denial("pinning", f"{app_vm.id} is pinned to {app_vm.pinned_to}", relax=f"{app_vm.id}.pinned_to = {target}")
+    return None
+
+
+def anti_affinity(case: Case) -> Denial | None:
+    """No two app VMs that must stay apart meet on one cloud VM, those that arrive together included."""
+    view = case.view
+    arriving = list(_arriving(case))
+    gone = {move.app_vm for move in case.effect.moves} | set(case.effect.stops)
+    for position, (app_vm, target) in enumerate(arriving):
+        staying = [a for a in view.residents(view.row_of[target]) if a.id not in gone] if target in view.row_of else []
+        together = [other for other, where in arriving[:position] if where == target]
+        other = clash(app_vm, staying + together)
+        if other is not None:
+            return Denial("anti_affinity", f"{app_vm.id} must stay apart from {other.id}, which would share {target}", relax="another cloud VM")
+    return None
+
+
+def capacity(case: Case) -> Denial | None:
+    """After the effect no receiving cloud VM is over its memory, in use or allocated, nor over its CPU allocation."""
+    after = case.after
+    overcommit = case.policy.limits.cpu_overcommit
+    for target in _targets(case):
+        row, size = after.row_of[target], after.cloud_vms[after.row_of[target]].size
+        if not after.usable[row]:
+            state = after.cloud_vms[row].state
+            return Denial("capacity", f"{target} takes no app VMs: {'about to be released' if target in after.released else state}")
+        checks = (
+            ("memory allocated", "bytes", after.memory_allocated_bytes[row], size.memory_bytes),
+            ("memory in use", "bytes", after.memory_used_bytes[row], size.memory_bytes),
+            ("cores allocated", "cores", after.cpu_allocated[row], size.cores * overcommit),
+        )
+        for what, unit, wanted, offered in checks:
+            if wanted > offered + ROUNDING:
+                evidence = {"wanted": float(wanted), "offered": float(offered)}
+                return Denial("capacity", f"{target} would have {wanted:.6g} of {offered:.6g} {unit} ({what})", evidence, f"{wanted - offered:.6g} {unit} more on {target}")
+    return None
+
+
+def headroom(case: Case) -> Denial | None:
+    """A receiving cloud VM keeps its headroom. One created to relieve an overload may start above it: better than before."""
+    after, limits = case.after, case.policy.limits
+    created = {cloud_vm.id for cloud_vm in case.effect.creates}
+    for target in _targets(case):
+        if target in created and not case.action.saves_money:
+            continue
+        row, size = after.row_of[target], after.cloud_vms[after.row_of[target]].size
+        checks = (
+            ("cpu", after.cpu_used[row] / size.cores, limits.cpu_headroom_fraction),
+            ("memory", after.memory_allocated_bytes[row] / size.memory_bytes, limits.memory_headroom_fraction),
+        )
+        for what, load, kept in checks:
+            if load > 1 - kept + ROUNDING:
+                evidence = {"load_fraction": float(load), "headroom_fraction": kept}
+                return Denial("headroom", f"{target} would be at {load:.0%} of its {what}, {kept:.0%} is kept free", evidence, f"limits.headroom.{what} <= {max(0.0, 1 - load):.3f}")
+    return None
+
+
+def _arriving(case: Case) -> Iterable[tuple[AppVM, str]]:
+    index, app_vms = case.snapshot.inventory.app_row, case.snapshot.app_vms
+    yield from ((arrival.app_vm, arrival.cloud_vm) for arrival in case.effect.starts)
+    yield from ((app_vms[index[move.app_vm]], move.target) for move in case.effect.moves)
+
+
+def _targets(case: Case) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(target for _, target in _arriving(case)))
+

@@ -1,0 +1,59 @@
+"""Guards over price: what a move does to an app VM's downtime budget, and whether a saving is worth its disruption."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from autoscaler.core.decision import Denial
+from autoscaler.core.guards.case import Case
+from autoscaler.core.migration import SETUP_S
+
+
+def downtime_budget(case: Case) -> Denial | None:
+    """The predicted pause, on top of those of the last 24 h, stays within what the app VM (or the policy) allows."""
+    for move in case.effect.moves:
+        app_vm = case.snapshot.app_vms[case.snapshot.inventory.app_row[move.app_vm]]
+        allowed = app_vm.downtime_budget_s if app_vm.downtime_budget_s is not None else case.policy.limits.downtime_budget_s
+        if allowed is None:
+            continue
+        spent = case.standing.ledger.downtime_s(app_vm.id, case.now)
+        predicted = case.prediction(app_vm.id).downtime_s
+        if spent + predicted > allowed:
+            reason = f"{app_vm.id} would be paused {predicted:.2f} s on top of {spent:.2f} s in 24 h, budget {allowed:.2f} s"
+            evidence = {"predicted_s": predicted, "spent_s": spent, "budget_s": allowed}
+            return Denial("downtime_budget", reason, evidence, f"{app_vm.id}.downtime_budget >= {spent + predicted:.2f}s")
+    return None
+
+
+def worth_it(case: Case) -> Denial | None:
+    """The share of the bill that is saved, over the share of all disruption it takes, is at least 1/k.
+
+    Karpenter's balanced score (kubernetes-sigs/karpenter, designs/balanced-consolidation.md), with migration time as the
+    measure of disruption and k in the operator's hand. Speaks only of actions whose purpose is to save money.
+    """
+    k = case.policy.limits.worth_it_k
+    if k is None or not case.action.saves_money or not case.effect.moves:
+        return None
+    saved = _saved_per_hour(case)
+    total = case.snapshot.inventory.price_per_hour
+    savings = saved / total if total > 0 else 0.0
+    disruption = sum(case.prediction(move.app_vm).total_s for move in case.effect.moves) / _all_disruption_s(case)
+    score = savings / disruption
+    if savings > 0 and score >= 1 / k:
+        return None
+    reason = f"saves {savings:.1%} of the bill for {disruption:.1%} of all disruption: score {score:.2f}, needed {1 / k:.2f}"
+    evidence = {"savings_fraction": savings, "disruption_fraction": disruption, "score": score, "needed": 1 / k}
+    return Denial("worth_it", reason, evidence, f"limits.worth_it.k >= {1 / score:.2f}" if score > 0 else "a cheaper plan")
+
+
+def _saved_per_hour(case: Case) -> float:
+    view = case.view
+    released = sum(view.cloud_vms[view.row_of[id_]].size.price_per_hour for id_ in case.effect.releases)
+    return released - sum(cloud_vm.size.price_per_hour for cloud_vm in case.effect.creates)
+
+
+def _all_disruption_s(case: Case) -> float:
+    """Time it would take to move every running app VM once, copying its memory in use."""
+    running = case.snapshot.placement >= 0
+    copying = case.snapshot.memory_in_use_bytes[running] / case.policy.limits.migration_bandwidth_bytes_per_s
+    return float(np.sum(copying) + SETUP_S * running.sum())

@@ -1,0 +1,99 @@
+"""Samples become windows: each observation appends one column. Immutable; a snapshot taken from it never changes.
+
+Rows follow the inventory: when app VMs come or go, the others keep their past and newcomers start with NaN.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from autoscaler.core.events import Observed
+from autoscaler.core.snapshot import CPU, MEMORY, NOWHERE, FloatArray, IntArray, Inventory, Snapshot, frozen
+
+ALWAYS = (CPU, MEMORY)  # metrics every snapshot has, all NaN where no source gives them
+
+
+def _no_rows(width: int) -> dict[str, FloatArray]:
+    return {metric: np.full((0, width), np.nan) for metric in ALWAYS}
+
+
+@dataclass(frozen=True, eq=False)
+class History:
+    """The last `width` observations. `at` None: nothing was observed yet."""
+
+    width: int
+    at: float | None = None
+    inventory: Inventory = field(default_factory=lambda: Inventory((), (), (), ()))
+    placement: IntArray = field(default_factory=lambda: np.zeros(0, dtype=np.int64))
+    sampled_at: FloatArray = field(default_factory=lambda: np.zeros(0))
+    usage: Mapping[str, FloatArray] = field(default_factory=dict)
+
+    def extend(self, observed: Observed) -> History:
+        """With one more column; the oldest leaves. Raises ValueError where arrays and app VMs disagree in length."""
+        inventory = self._inventory(observed)
+        rows = len(inventory.app_vms)
+        for name, array in (("placement", observed.placement), ("sampled_at", observed.sampled_at)):
+            if len(array) != rows:
+                raise ValueError(f"{name} has {len(array)} rows for {rows} app VMs")
+        past = self._past(inventory)
+        metrics = dict.fromkeys((*ALWAYS, *observed.samples))
+        return History(
+            width=self.width,
+            at=observed.at,
+            inventory=inventory,
+            placement=frozen(observed.placement.astype(np.int64)),
+            sampled_at=frozen(observed.sampled_at.astype(np.float64)),
+            usage={metric: self._append(past, metric, observed, rows) for metric in metrics},
+        )
+
+    def resized(self, width: int) -> History:
+        """With windows of another width: cut at the old end, or padded with NaN there."""
+        if width == self.width:
+            return self
+        usage = {metric: _widen(window, width) for metric, window in self.usage.items()}
+        return History(width, self.at, self.inventory, self.placement, self.sampled_at, usage)
+
+    def snapshot(self, at: float, in_flight: frozenset[str] = frozenset()) -> Snapshot:
+        """What is believed at `at`."""
+        usage = self.usage or _no_rows(self.width)
+        return Snapshot(at, self.inventory, self.placement, usage, self.sampled_at, in_flight)
+
+    def _inventory(self, observed: Observed) -> Inventory:
+        old = self.inventory
+        parts = (observed.catalogue, observed.cloud_vms, observed.app_vms, observed.services)
+        if all(part is None for part in parts):
+            return old
+        return Inventory(
+            old.catalogue if observed.catalogue is None else observed.catalogue,
+            old.cloud_vms if observed.cloud_vms is None else observed.cloud_vms,
+            old.app_vms if observed.app_vms is None else observed.app_vms,
+            old.services if observed.services is None else observed.services,
+        )
+
+    def _past(self, inventory: Inventory) -> IntArray | None:
+        """(app VMs,) the row each had before, NOWHERE for newcomers; None where all rows stayed."""
+        if inventory.app_vms is self.inventory.app_vms:
+            return None
+        before = self.inventory.app_row
+        return np.array([before.get(app_vm.id, NOWHERE) for app_vm in inventory.app_vms], dtype=np.int64)
+
+    def _append(self, past: IntArray | None, metric: str, observed: Observed, rows: int) -> FloatArray:
+        window = np.full((rows, self.width), np.nan)
+        old = self.usage.get(metric)
+        if old is not None and past is None:
+            window[:, :-1] = old[:, 1:]
+        elif old is not None and past is not None:
+            known = past >= 0
+            window[known, :-1] = old[past[known], 1:]
+        sample = observed.samples.get(metric)
+        if sample is not None:
+            window[:, -1] = sample
+        return frozen(window)
+
+
+def _widen(window: FloatArray, width: int) -> FloatArray:
+    padding = max(0, width - window.shape[1])
+    return np.pad(window[:, -width:], ((0, 0), (padding, 0)), constant_values=np.nan)

@@ -1,0 +1,152 @@
+"""The loop: the only caller of the ports, the same live, in shadow, in replay and in tests. It decides nothing.
+
+The order of effects is a contract: (1) an event is journalled, (2) the commands it causes are journalled, (3) they are
+acted on. A crash between any two is repaired by `recover`: the journal is folded, commands that were not written yet are
+written, and every step that was started and has not ended is submitted again, which submitting by step id makes harmless.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, replace
+from typing import Protocol
+
+from autoscaler.core.engine import Engine
+from autoscaler.core.events import Command, Event, Execute, Undo
+from autoscaler.core.saga import UNDO, Status
+from autoscaler.errors import JournalError, SourceError
+from autoscaler.ports import Actuator, Checkpoint, Clock, Journal, Source
+
+Entry = Event | Command
+
+
+class Watcher(Protocol):
+    """Is shown what has happened, after it was acted on; changes nothing."""
+
+    def __call__(self, now: float, event: Event, commands: list[Command]) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Ports:
+    """What a loop is made of. `sources` are read in order; the observation comes last."""
+
+    clock: Clock
+    sources: tuple[Source, ...]
+    actuator: Actuator
+    journal: Journal
+
+
+class Loop:
+    """Drives one engine. `watchers` see every event with its commands; `on_source_error` is told why nothing was read."""
+
+    def __init__(
+        self,
+        engine: Engine,
+        ports: Ports,
+        watchers: Iterable[Watcher] = (),
+        on_source_error: Callable[[float, SourceError], None] = lambda _now, _error: None,
+    ) -> None:
+        self.engine, self._ports = engine, ports
+        self._watchers, self._on_source_error = tuple(watchers), on_source_error
+        self._number = 0
+
+    def recover(self, now: float) -> int:
+        """Fold the journal, complete what a crash cut off, and ask again about steps in flight. Returns the entries folded."""
+        journal = self._ports.journal
+        start = journal.checkpoint()
+        if start is not None:
+            self.engine.restore(start.state)
+        folded, owed = fold(self.engine, journal.entries())
+        self._number = max(folded.number, start.number if start else 0)
+        if owed:
+            journal.commands(owed)
+        for command in in_doubt(self.engine):
+            self._ports.actuator.submit(command, now)
+        return folded.entries
+
+    def run(self) -> None:
+        """Tick until the clock ends."""
+        for now in self._ports.clock.ticks():
+            self.tick(now)
+
+    def tick(self, now: float) -> None:
+        """One turn: outcomes first, then what the sources say, each event through to its commands."""
+        for event in self._events(now):
+            self._number += 1
+            stamped = replace(event, id=f"e{self._number}")
+            self._ports.journal.event(stamped)
+            commands = self.engine.handle(stamped)
+            if commands:
+                self._ports.journal.commands(commands)
+            for command in commands:
+                if isinstance(command, Execute | Undo):
+                    self._ports.actuator.submit(command, now)
+            for watcher in self._watchers:
+                watcher(now, stamped, commands)
+
+    def checkpoint(self, now: float) -> None:
+        """Let the journal keep all the engine remembers, so that a restart need not fold the whole past."""
+        self._ports.journal.keep(Checkpoint(self._number, now, self.engine.state))
+
+    def _events(self, now: float) -> Iterator[Event]:
+        yield from self._ports.actuator.ended(now)
+        for source in self._ports.sources:
+            try:
+                yield from source.read(now)
+            except SourceError as error:
+                self._on_source_error(now, error)
+
+
+@dataclass(frozen=True, slots=True)
+class Folded:
+    """How far a journal went: its entries, and the number of its last event."""
+
+    entries: int
+    number: int
+
+
+def fold(engine: Engine, entries: Iterable[Entry]) -> tuple[Folded, list[Command]]:
+    """Run the journalled events through `engine`; the commands of the last one that were not written yet are returned.
+
+    Raises JournalError where a journalled command is not what the event causes: then this is another engine's journal.
+    """
+    count = number = 0
+    owed: list[Command] = []
+    for entry in entries:
+        count += 1
+        if not is_event(entry):
+            expect(owed, entry)
+            continue
+        if owed:
+            raise JournalError(f"command {owed[0].id} is missing before event {entry.id}: the journal is damaged")
+        number = int(entry.id.removeprefix("e"))
+        owed = engine.handle(entry)  # type: ignore[arg-type]
+    return Folded(count, number), owed
+
+
+def is_event(entry: Entry) -> bool:
+    """Events are caused by the world, commands by an event."""
+    return not hasattr(entry, "cause")
+
+
+def expect(owed: list[Command], entry: Entry) -> None:
+    """Take `entry` off the commands that are due; raises JournalError where it is not the next one."""
+    if not owed or owed[0].id != entry.id or type(owed[0]) is not type(entry):
+        due = f"{type(owed[0]).__name__} {owed[0].id}" if owed else "no command"
+        raise JournalError(
+            f"the journal holds {type(entry).__name__} {entry.id} where this version would have {due}: "
+            "it was written by another version; move the journal away to start anew"
+        )
+    owed.pop(0)
+
+
+def in_doubt(engine: Engine) -> list[Execute | Undo]:
+    """Steps submitted whose end is not known, to be submitted again."""
+    doubtful: list[Execute | Undo] = []
+    for saga in engine.state.sagas:
+        for run in saga.runs:
+            if run.status is Status.RUNNING:
+                doubtful.append(Execute(run.step, "recovery"))
+            elif run.status is Status.UNDOING and run.step.undo is not None:
+                doubtful.append(Undo(run.step, run.step.id + UNDO, run.step.undo, "recovery"))
+    return doubtful
