@@ -8,16 +8,14 @@ from __future__ import annotations
 
 import json
 import math
-from collections import Counter
-from typing import Any, Union, get_args
+from typing import Any, Union
 
 import numpy as np
 from cattrs.preconf.json import make_converter
 from cattrs.strategies import configure_tagged_union
 
 from autoscaler.core import events, proposals, steps
-from autoscaler.core.history import History
-from autoscaler.core.snapshot import BoolArray, FloatArray, IntArray, Inventory, frozen
+from autoscaler.core.snapshot import BoolArray, FloatArray, IntArray, frozen
 
 TAG = "type"
 Entry = Union[events.Event, events.Command]  # noqa: UP007  cattrs wants a flat union at run time

@@ -61,7 +61,9 @@ def decide(
     return Judged(decision, tuple(e for _, e, _ in granted), tuple(g for _, _, g in granted))
 
 
-def wanted_since(proposals: Sequence[Proposal], before: Mapping[tuple[Action, str], float], now: float) -> Mapping[tuple[Action, str], float]:
+def wanted_since(
+    proposals: Sequence[Proposal], before: Mapping[tuple[Action, str], float], now: float
+) -> Mapping[tuple[Action, str], float]:
     """Since when each wish has been there without a break; wishes not made any more are forgotten."""
     return {(p.action, p.key): before.get((p.action, p.key), now) for p in proposals}
 

@@ -17,7 +17,19 @@ from autoscaler.core.audit import AuditRecord
 from autoscaler.core.decide import Judged, decide, wanted_since
 from autoscaler.core.decision import Decision
 from autoscaler.core.effect import Effect
-from autoscaler.core.events import Alert, Command, Event, Execute, Observed, OperatorSaid, PolicyChanged, Record, StepEnded, Undo, Word
+from autoscaler.core.events import (
+    Alert,
+    Command,
+    Event,
+    Execute,
+    Observed,
+    OperatorSaid,
+    PolicyChanged,
+    Record,
+    StepEnded,
+    Undo,
+    Word,
+)
 from autoscaler.core.flight import filling, in_flight, reserved_bytes, running, slot
 from autoscaler.core.guards.case import Holds, Standing
 from autoscaler.core.planner import make_plan
@@ -189,15 +201,23 @@ class Engine:
     def _why_not(self, snapshot: Snapshot) -> str:
         """Why nothing is even proposed: an empty cluster, or not one fresh sample."""
         if self.state.policy is None or not len(snapshot.app_vms):
-            return "" if self.state.policy is None or len(snapshot.services) else "nothing to manage: no app VM, no service"
+            return (
+                ""
+                if self.state.policy is None or len(snapshot.services)
+                else "nothing to manage: no app VM, no service"
+            )
         youngest, limit = float(snapshot.age_s.min()), self.state.policy.limits.fresh_s
-        return f"stale: the newest sample of all is {youngest:.0f} s old (limit {limit:.0f} s)" if youngest > limit else ""
+        return (
+            f"stale: the newest sample of all is {youngest:.0f} s old (limit {limit:.0f} s)" if youngest > limit else ""
+        )
 
     def _plan(self, judged: Judged, snapshot: Snapshot) -> Plan | None:
         if not judged.effects or self.state.policy is None:
             return None
         decision = judged.decision.id
-        return make_plan(f"p{decision[1:]}", decision, snapshot, judged.effects, self._reserved(), self.state.policy.limits)
+        return make_plan(
+            f"p{decision[1:]}", decision, snapshot, judged.effects, self._reserved(), self.state.policy.limits
+        )
 
     def _reserved(self) -> Mapping[str, float]:
         return reserved_bytes(self.state.sagas, self.state.history)

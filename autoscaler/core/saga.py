@@ -144,11 +144,15 @@ def _watch_deadlines(saga: Saga, now: float) -> tuple[Saga, tuple[tuple[str, str
         if run.status in (Status.RUNNING, Status.UNDOING) and late_s > 0:
             subject = run.step.action.subjects[0]
             if late_s > (LOST_AFTER_DEADLINES - 1) * run.step.deadline_s:
-                reason = f"{run.step.action.kind} {run.step.id} gave no outcome for {late_s + run.step.deadline_s:.0f} s"
-                run, _ = replace(run, status=Status.STUCK, reason=reason), alerts.append((subject, reason))  # noqa: PLW2901
+                reason = (
+                    f"{run.step.action.kind} {run.step.id} gave no outcome for {late_s + run.step.deadline_s:.0f} s"
+                )
+                run = replace(run, status=Status.STUCK, reason=reason)  # noqa: PLW2901
+                alerts.append((subject, reason))
             elif not run.overdue:
                 reason = f"{run.step.action.kind} {run.step.id} is {late_s:.0f} s over its deadline of {run.step.deadline_s:.0f} s"
-                run, _ = replace(run, overdue=True), alerts.append((subject, reason))  # noqa: PLW2901
+                run = replace(run, overdue=True)  # noqa: PLW2901
+                alerts.append((subject, reason))
         runs.append(run)
     return replace(saga, runs=tuple(runs)), tuple(alerts)
 
@@ -176,9 +180,13 @@ def _start(saga: Saga, now: float, eyes: Eyes) -> tuple[Saga, tuple[Step, ...]]:
             continue
         refusal = eyes.recheck(run.step.action)
         if refusal:
-            runs[row] = replace(run, blocked_since=now if run.blocked_since is None else run.blocked_since, reason=refusal)
+            runs[row] = replace(
+                run, blocked_since=now if run.blocked_since is None else run.blocked_since, reason=refusal
+            )
             if now - (runs[row].blocked_since or now) >= eyes.patience_s:
-                return replace(saga, runs=tuple(runs), abandoned=f"{run.step.id} no longer fits: {refusal}"), tuple(started)
+                return replace(saga, runs=tuple(runs), abandoned=f"{run.step.id} no longer fits: {refusal}"), tuple(
+                    started
+                )
         elif eyes.slot(run.step.action, tuple(busy)):
             runs[row] = replace(run, status=Status.RUNNING, since=now, blocked_since=None)
             busy.append(run.step.action)
@@ -195,7 +203,12 @@ def _undo(saga: Saga, now: float, eyes: Eyes) -> tuple[Saga, tuple[Step, ...]]:
     runs, undo = list(saga.runs), []
     for row in reversed(range(len(runs))):
         run = runs[row]
-        if run.status is Status.DONE and run.since is not None and run.step.undo is not None and not eyes.reached(run.step.undo):
+        if (
+            run.status is Status.DONE
+            and run.since is not None
+            and run.step.undo is not None
+            and not eyes.reached(run.step.undo)
+        ):
             if eyes.recheck(run.step.undo):
                 continue
             runs[row] = replace(run, status=Status.UNDOING, since=now, overdue=False)

@@ -21,9 +21,19 @@ def replicas(case: Case) -> Denial | None:
     after = now + len(case.effect.starts) - len(case.effect.stops)
     evidence = {"replicas": now, "min_replicas": service.min_replicas, "max_replicas": service.max_replicas}
     if after > service.max_replicas and after > now:
-        return Denial("replicas", f"{service.id} has {now} of at most {service.max_replicas} replicas", evidence, f"{service.id}.max_replicas >= {after}")
+        return Denial(
+            "replicas",
+            f"{service.id} has {now} of at most {service.max_replicas} replicas",
+            evidence,
+            f"{service.id}.max_replicas >= {after}",
+        )
     if after < service.min_replicas and after < now:
-        return Denial("replicas", f"{service.id} has {now} of at least {service.min_replicas} replicas", evidence, f"{service.id}.min_replicas <= {after}")
+        return Denial(
+            "replicas",
+            f"{service.id} has {now} of at least {service.min_replicas} replicas",
+            evidence,
+            f"{service.id}.min_replicas <= {after}",
+        )
     return None
 
 
@@ -31,7 +41,9 @@ def pinning(case: Case) -> Denial | None:
     """A pinned app VM stays where it is pinned."""
     for app_vm, target in _arriving(case):
         if app_vm.pinned_to not in ("", target):
-            return Denial("pinning", f"{app_vm.id} is pinned to {app_vm.pinned_to}", relax=f"{app_vm.id}.pinned_to = {target}")
+            return Denial(
+                "pinning", f"{app_vm.id} is pinned to {app_vm.pinned_to}", relax=f"{app_vm.id}.pinned_to = {target}"
+            )
     return None
 
 
@@ -45,7 +57,11 @@ def anti_affinity(case: Case) -> Denial | None:
         together = [other for other, where in arriving[:position] if where == target]
         other = clash(app_vm, staying + together)
         if other is not None:
-            return Denial("anti_affinity", f"{app_vm.id} must stay apart from {other.id}, which would share {target}", relax="another cloud VM")
+            return Denial(
+                "anti_affinity",
+                f"{app_vm.id} must stay apart from {other.id}, which would share {target}",
+                relax="another cloud VM",
+            )
     return None
 
 
@@ -57,7 +73,10 @@ def capacity(case: Case) -> Denial | None:
         row, size = after.row_of[target], after.cloud_vms[after.row_of[target]].size
         if not after.usable[row]:
             state = after.cloud_vms[row].state
-            return Denial("capacity", f"{target} takes no app VMs: {'about to be released' if target in after.released else state}")
+            return Denial(
+                "capacity",
+                f"{target} takes no app VMs: {'about to be released' if target in after.released else state}",
+            )
         checks = (
             ("memory allocated", "bytes", after.memory_allocated_bytes[row], size.memory_bytes),
             ("memory in use", "bytes", after.memory_used_bytes[row], size.memory_bytes),
@@ -66,7 +85,12 @@ def capacity(case: Case) -> Denial | None:
         for what, unit, wanted, offered in checks:
             if wanted > offered + ROUNDING:
                 evidence = {"wanted": float(wanted), "offered": float(offered)}
-                return Denial("capacity", f"{target} would have {wanted:.6g} of {offered:.6g} {unit} ({what})", evidence, f"{wanted - offered:.6g} {unit} more on {target}")
+                return Denial(
+                    "capacity",
+                    f"{target} would have {wanted:.6g} of {offered:.6g} {unit} ({what})",
+                    evidence,
+                    f"{wanted - offered:.6g} {unit} more on {target}",
+                )
     return None
 
 
@@ -85,7 +109,12 @@ def headroom(case: Case) -> Denial | None:
         for what, load, kept in checks:
             if load > 1 - kept + ROUNDING:
                 evidence = {"load_fraction": float(load), "headroom_fraction": kept}
-                return Denial("headroom", f"{target} would be at {load:.0%} of its {what}, {kept:.0%} is kept free", evidence, f"limits.headroom.{what} <= {max(0.0, 1 - load):.3f}")
+                return Denial(
+                    "headroom",
+                    f"{target} would be at {load:.0%} of its {what}, {kept:.0%} is kept free",
+                    evidence,
+                    f"limits.headroom.{what} <= {max(0.0, 1 - load):.3f}",
+                )
     return None
 
 
@@ -97,4 +126,3 @@ def _arriving(case: Case) -> Iterable[tuple[AppVM, str]]:
 
 def _targets(case: Case) -> tuple[str, ...]:
     return tuple(dict.fromkeys(target for _, target in _arriving(case)))
-

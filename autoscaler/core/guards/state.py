@@ -18,7 +18,11 @@ def paused(case: Case) -> Denial | None:
         if subject in case.standing.paused:
             why = case.standing.paused[subject]
             name = subject or "the cluster"
-            return Denial("paused", f"{name} is paused" + (f": {why}" if why else ""), relax=f"flexcapsule resume {subject}".strip())
+            return Denial(
+                "paused",
+                f"{name} is paused" + (f": {why}" if why else ""),
+                relax=f"flexcapsule resume {subject}".strip(),
+            )
     return None
 
 
@@ -43,7 +47,12 @@ def freshness(case: Case) -> Denial | None:
         return None
     app_vm, age = snapshot.app_vms[rows[oldest]].id, float(ages[oldest])
     evidence = {"age_s": age, "fresh_s": limit, "stale": float((ages > limit).sum())}
-    return Denial("freshness", f"the newest sample of {app_vm} is {age:.0f} s old (limit {limit:.0f} s)", evidence, f"limits.fresh >= {age:.0f}s")
+    return Denial(
+        "freshness",
+        f"the newest sample of {app_vm} is {age:.0f} s old (limit {limit:.0f} s)",
+        evidence,
+        f"limits.fresh >= {age:.0f}s",
+    )
 
 
 def in_flight(case: Case) -> Denial | None:
@@ -82,9 +91,9 @@ def _with_services(case: Case) -> tuple[str, ...]:
 
 def _concerned(case: Case) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
     inventory, snapshot = case.snapshot.inventory, case.snapshot
-    rows = [
-        snapshot.by_cloud_vm[inventory.cloud_row[id_]] for id_ in case.effect.touched if id_ in inventory.cloud_row
-    ]
+    rows = [snapshot.by_cloud_vm[inventory.cloud_row[id_]] for id_ in case.effect.touched if id_ in inventory.cloud_row]
     if case.action.changes_replicas:
-        rows += [snapshot.by_service[inventory.service_index[id_]] for id_ in case.subjects if id_ in inventory.service_index]
+        rows += [
+            snapshot.by_service[inventory.service_index[id_]] for id_ in case.subjects if id_ in inventory.service_index
+        ]
     return np.unique(np.concatenate(rows)) if rows else np.zeros(0, dtype=np.int64)

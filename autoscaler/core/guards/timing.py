@@ -15,14 +15,18 @@ def stabilization(case: Case) -> Denial | None:
         return None
     reason = f"wanted for {lasted:.0f} s, must last {needed:.0f} s"
     evidence = {"wanted_for_s": lasted, "stabilization_s": needed}
-    return Denial("stabilization", reason, evidence, f"limits.stabilization.{case.action} <= {lasted:.0f}s", since + needed)
+    return Denial(
+        "stabilization", reason, evidence, f"limits.stabilization.{case.action} <= {lasted:.0f}s", since + needed
+    )
 
 
 def cooldown(case: Case) -> Denial | None:
     """Quiet time per subject and direction: after replicas changed, before they change again; the same for moving."""
     needed = case.policy.limits.cooldown_s.get(case.action, 0.0)
     touched, family = case.standing.ledger.touched, case.action.changes_replicas
-    last = max(((at, id_) for id_ in case.subjects if (at := touched.get((family, id_))) is not None), default=None, key=_at)
+    last = max(
+        ((at, id_) for id_ in case.subjects if (at := touched.get((family, id_))) is not None), default=None, key=_at
+    )
     if last is None or case.now - last[0] >= needed:
         return None
     passed = case.now - last[0]

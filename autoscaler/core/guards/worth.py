@@ -13,15 +13,21 @@ def downtime_budget(case: Case) -> Denial | None:
     """The predicted pause, on top of those of the last 24 h, stays within what the app VM (or the policy) allows."""
     for move in case.effect.moves:
         app_vm = case.snapshot.app_vms[case.snapshot.inventory.app_row[move.app_vm]]
-        allowed = app_vm.downtime_budget_s if app_vm.downtime_budget_s is not None else case.policy.limits.downtime_budget_s
+        allowed = (
+            app_vm.downtime_budget_s if app_vm.downtime_budget_s is not None else case.policy.limits.downtime_budget_s
+        )
         if allowed is None:
             continue
         spent = case.standing.ledger.downtime_s(app_vm.id, case.now)
         predicted = case.prediction(app_vm.id).downtime_s
         if spent + predicted > allowed:
-            reason = f"{app_vm.id} would be paused {predicted:.2f} s on top of {spent:.2f} s in 24 h, budget {allowed:.2f} s"
+            reason = (
+                f"{app_vm.id} would be paused {predicted:.2f} s on top of {spent:.2f} s in 24 h, budget {allowed:.2f} s"
+            )
             evidence = {"predicted_s": predicted, "spent_s": spent, "budget_s": allowed}
-            return Denial("downtime_budget", reason, evidence, f"{app_vm.id}.downtime_budget >= {spent + predicted:.2f}s")
+            return Denial(
+                "downtime_budget", reason, evidence, f"{app_vm.id}.downtime_budget >= {spent + predicted:.2f}s"
+            )
     return None
 
 
@@ -41,9 +47,13 @@ def worth_it(case: Case) -> Denial | None:
     score = savings / disruption
     if savings > 0 and score >= 1 / k:
         return None
-    reason = f"saves {savings:.1%} of the bill for {disruption:.1%} of all disruption: score {score:.2f}, needed {1 / k:.2f}"
+    reason = (
+        f"saves {savings:.1%} of the bill for {disruption:.1%} of all disruption: score {score:.2f}, needed {1 / k:.2f}"
+    )
     evidence = {"savings_fraction": savings, "disruption_fraction": disruption, "score": score, "needed": 1 / k}
-    return Denial("worth_it", reason, evidence, f"limits.worth_it.k >= {1 / score:.2f}" if score > 0 else "a cheaper plan")
+    return Denial(
+        "worth_it", reason, evidence, f"limits.worth_it.k >= {1 / score:.2f}" if score > 0 else "a cheaper plan"
+    )
 
 
 def _saved_per_hour(case: Case) -> float:
