@@ -93,7 +93,8 @@ class Engine:
     def snapshot(self) -> Snapshot:
         """What is believed now, plans in flight included."""
         state = self.state
-        return state.history.snapshot(state.history.at or 0.0, in_flight(state.sagas, state.history.inventory))
+        busy = in_flight(state.sagas, state.history.inventory)
+        return state.history.snapshot(state.history.at or 0.0, busy, self._reserved())
 
     def wish(self) -> Judged:
         """What would be decided on the newest observation; nothing is remembered and nothing changes."""

@@ -56,10 +56,12 @@ class History:
         usage = {metric: _widen(window, width) for metric, window in self.usage.items()}
         return History(width, self.at, self.inventory, self.placement, self.sampled_at, usage)
 
-    def snapshot(self, at: float, in_flight: frozenset[str] = frozenset()) -> Snapshot:
+    def snapshot(
+        self, at: float, in_flight: frozenset[str] = frozenset(), reserved_bytes: Mapping[str, float] | None = None
+    ) -> Snapshot:
         """What is believed at `at`."""
         usage = self.usage or _no_rows(self.width)
-        return Snapshot(at, self.inventory, self.placement, usage, self.sampled_at, in_flight)
+        return Snapshot(at, self.inventory, self.placement, usage, self.sampled_at, in_flight, reserved_bytes or {})
 
     def _inventory(self, observed: Observed) -> Inventory:
         old = self.inventory

@@ -6,13 +6,14 @@ One row per app VM, in order of first appearance; arrays are read-only. Missing 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
+from autoscaler.core.apart import Apart
 from autoscaler.core.model import AppVM, CloudVM, CloudVMSize, CloudVMState, Service
 
 FloatArray = NDArray[np.float64]
@@ -92,6 +93,11 @@ class Inventory:
         index = self.service_index
         return np.array([index.get(app_vm.service, NOWHERE) for app_vm in self.app_vms], dtype=np.int64)
 
+    @cached_property
+    def apart(self) -> Apart:
+        """Who may not share a cloud VM with whom."""
+        return Apart(self.app_vms)
+
     @property
     def price_per_hour(self) -> float:
         """What is being paid for: every cloud VM that is not gone, starting ones included."""
@@ -106,6 +112,7 @@ class Snapshot:
     usage: metric -> (app VMs, window), oldest first, NaN where no sample came.
     sampled_at: (app VMs,) time of the newest sample (of the first sight, before any).
     in_flight: ids that a plan being carried out is about.
+    reserved_bytes: cloud VM id -> memory kept for app VMs that such a plan is bringing there.
     """
 
     at: float
@@ -114,6 +121,7 @@ class Snapshot:
     usage: Mapping[str, FloatArray]
     sampled_at: FloatArray
     in_flight: frozenset[str] = frozenset()
+    reserved_bytes: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def app_vms(self) -> tuple[AppVM, ...]:
