@@ -1,0 +1,165 @@
+"""Forms made from frozen dataclasses: what a strategy or a world is in Python is what it is in YAML, written once.
+
+A field's unit suffix becomes the way it is written: `cooldown_s` is the key `cooldown` with a duration, `memory_bytes` is
+`memory`, `up_fraction` is `up` with a share, `bandwidth_bytes_per_s` is `bandwidth` with a rate. Field metadata: `doc`, and
+the range `ge`, `gt`, `le`, `lt` in the inner unit; `key` where another key reads better. No document of ours may be named here.
+"""
+
+from __future__ import annotations
+
+import types
+from collections.abc import Callable, Mapping
+from dataclasses import MISSING, Field, dataclass, fields, is_dataclass
+from enum import Enum
+from typing import Annotated, Any, ClassVar, Literal, Union, get_args, get_origin, get_type_hints
+
+from pydantic import BeforeValidator, create_model
+from pydantic import Field as FormField
+
+from autoscaler.policylang.forms import Flag, Form, Text, one_of, wrong
+from autoscaler.policylang.tree import brief
+from autoscaler.policylang.units import DURATION, MEMORY, RATE, REAL, SHARE, WHOLE, Quantity, Unit
+
+SUFFIXES: tuple[tuple[str, Unit], ...] = (
+    ("_bytes_per_s", RATE),
+    ("_bytes", MEMORY),
+    ("_fraction", SHARE),
+    ("_s", DURATION),
+)
+LABELS = tuple[tuple[str, str], ...]  # pairs in order, written as a mapping
+PLAIN = (bool, int, float, str, tuple, type(None))
+NOT_NEGATIVE = (DURATION, MEMORY, RATE)
+
+
+class Record(Form):
+    """A form that makes one kind of dataclass."""
+
+    makes: ClassVar[type]
+    names: ClassVar[Mapping[type, str]] = {}  # of strategies, by their classes
+
+    def value(self) -> Any:
+        """The dataclass. What its constructor refuses (ValueError) is refused here."""
+        return self.makes(**{name: _inner(getattr(self, name)) for name in self.model_fields_set})
+
+
+Special = Callable[[Any], Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Recorder:
+    """Makes forms. `special(hint)`: the annotation for a type it does not know itself, or None. `keys`: field name -> key."""
+
+    special: Special = lambda _hint: None
+    keys: Mapping[str, str] | None = None
+
+    def form(self, kind: type, name: str = "", extra: Mapping[str, Any] | None = None) -> type[Record]:
+        """The form of dataclass `kind`; `extra`: fields that stand before its own."""
+        hints = get_type_hints(kind)
+        keys = self._keys([field for field in fields(kind) if field.init])
+        parts: dict[str, Any] = dict(extra or {})
+        for field in fields(kind):
+            if field.init:
+                parts[field.name] = (self._annotation(hints[field.name], field), self._default(field, keys[field.name]))
+        form = create_model(
+            name or kind.__name__, __base__=Record, __doc__=(kind.__doc__ or "").split("\n\n")[0], **parts
+        )
+        form.makes = kind
+        return form
+
+    def _keys(self, own: list[Field[Any]]) -> dict[str, str]:
+        """Field name -> key; where two fields would have one key, both are written in full."""
+        short = {
+            field.name: field.metadata.get("key") or (self.keys or {}).get(field.name) or key_of(field.name)
+            for field in own
+        }
+        taken = list(short.values())
+        return {name: name if taken.count(key) > 1 else key for name, key in short.items()}
+
+    def _default(self, field: Field[Any], key: str) -> Any:
+        doc = field.metadata.get("doc")
+        about: dict[str, Any] = {"alias": key, "description": doc} if doc else {"alias": key}
+        if field.default is not MISSING and not isinstance(field.default, PLAIN):
+            return FormField(default_factory=lambda: field.default, **about)
+        if field.default is not MISSING:
+            return FormField(
+                default=field.default, json_schema_extra={"default": shown(field.default, field.name)}, **about
+            )
+        if field.default_factory is not MISSING:
+            return FormField(default_factory=field.default_factory, **about)
+        return FormField(**about)
+
+    def _annotation(self, hint: Any, field: Field[Any]) -> Any:
+        found = self.special(hint)
+        if found is not None:
+            return found
+        optional = type(None) in get_args(hint)
+        if get_origin(hint) in (types.UnionType, Union):
+            (hint,) = [part for part in get_args(hint) if part is not type(None)]
+        plain = self._plain(hint, field, optional)
+        return plain if plain is not None else self._compound(hint, field)
+
+    def _plain(self, hint: Any, field: Field[Any], optional: bool) -> Any:
+        if hint is bool:
+            return Flag
+        if hint in (int, float):
+            unit = unit_of(field.name) or (WHOLE if hint is int else REAL)
+            bounds = {bound: field.metadata[bound] for bound in ("ge", "gt", "le", "lt") if bound in field.metadata}
+            if unit in NOT_NEGATIVE and not bounds:
+                bounds = {"ge": 0}
+            return Annotated[hint, Quantity(unit, optional=optional, **bounds)]
+        if hint is str:
+            return Text
+        if get_origin(hint) is Literal:
+            words = get_args(hint)
+            return Annotated[hint, one_of(lambda: words, "a choice")]
+        if isinstance(hint, type) and issubclass(hint, Enum):
+            return hint
+        return None
+
+    def _compound(self, hint: Any, field: Field[Any]) -> Any:
+        if hint == LABELS:
+            return Annotated[dict[str, Text], BeforeValidator(_mapping)]
+        if get_origin(hint) is tuple:
+            (of, _) = get_args(hint)
+            return tuple.__class_getitem__((self._annotation(of, field), ...))
+        if is_dataclass(hint) and isinstance(hint, type):
+            return self.form(hint)
+        raise TypeError(
+            f"field {field.name}: {hint} has no form in YAML; use a number, text, bool, enum, tuple or dataclass"
+        )
+
+
+def unit_of(name: str) -> Unit | None:
+    """The unit that a field's name ends with; None = a bare number. A probability is a share that keeps its name."""
+    if name.endswith("_probability"):
+        return SHARE
+    return next((unit for suffix, unit in SUFFIXES if name.endswith(suffix)), None)
+
+
+def key_of(name: str) -> str:
+    """The key under which a field is written: its name without the unit suffix."""
+    return next((name.removesuffix(suffix) for suffix, _ in SUFFIXES if name.endswith(suffix)), name)
+
+
+def shown(value: Any, name: str) -> Any:
+    """A value as it would be written in YAML."""
+    unit = unit_of(name)
+    if value is None:
+        return "none"
+    if isinstance(value, bool | str) or not isinstance(value, int | float):
+        return value if isinstance(value, bool | str) else None
+    return value if unit is None else unit.show(value)
+
+
+def _inner(value: Any) -> Any:
+    if isinstance(value, Record):
+        return value.value()
+    if isinstance(value, tuple):
+        return tuple(_inner(part) for part in value)
+    return tuple(value.items()) if isinstance(value, dict) else value
+
+
+def _mapping(value: Any) -> Any:
+    if not isinstance(value, dict):
+        raise wrong(f"{brief(value)} is not a mapping; expected labels, like {{tier: web}}")
+    return value
