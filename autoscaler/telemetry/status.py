@@ -1,0 +1,162 @@
+"""The status document: what the controller believes, spends, does and waits for, read from one published view.
+
+Separate from reports.py (what a decision is) because this is about a moment. Only numbers and names that are in the view.
+"""
+
+from __future__ import annotations
+
+from importlib.metadata import version
+
+import numpy as np
+
+from autoscaler.core.saga import Saga, Status
+from autoscaler.core.snapshot import CPU, Snapshot
+from autoscaler.telemetry.reports import DecisionBrief, Report, decision_brief, time_text
+from autoscaler.telemetry.view import View
+
+
+class PolicyReport(Report):
+    name: str
+    digest: str
+    mode: str
+    strategy: str
+
+
+class CloudVMReport(Report):
+    """`memory_load_fraction` is that of the memory allocated to app VMs: what decides whether one more fits."""
+
+    id: str
+    size: str
+    state: str
+    price_per_hour: float
+    app_vms: int
+    cpu_load_fraction: float
+    memory_load_fraction: float
+
+
+class ServiceReport(Report):
+    id: str
+    replicas: int
+    min_replicas: int
+    max_replicas: int
+    cpu_load_fraction: float
+
+
+class PlanInFlight(Report):
+    id: str
+    done: int
+    steps: int
+    running: list[str]
+    abandoned: str
+
+
+class Held(Report):
+    """A subject that nothing is done with, and why; an empty subject is the whole cluster."""
+
+    subject: str
+    why: str
+
+
+class StatusReport(Report):
+    version: str
+    at: str
+    policy: PolicyReport | None
+    cloud_vms: list[CloudVMReport]
+    services: list[ServiceReport]
+    app_vms: int
+    cpu_load_fraction: float
+    memory_load_fraction: float
+    price_per_hour: float
+    cost: float
+    demand_unserved_fraction: float | None
+    oldest_sample_s: float
+    decisions: int
+    alerts: int
+    plans: list[PlanInFlight]
+    paused: list[Held]
+    stuck: list[Held]
+    last: DecisionBrief | None
+
+
+def status_report(view: View) -> StatusReport:
+    state, snapshot = view.state, view.snapshot
+    placed = snapshot.placement >= 0
+    inventory = snapshot.inventory
+    return StatusReport(
+        version=version("flexcapsule"),
+        at=time_text(view.at),
+        policy=_policy(view),
+        cloud_vms=_cloud_vms(snapshot),
+        services=_services(snapshot),
+        app_vms=int(placed.sum()),
+        cpu_load_fraction=_share(float(snapshot.cpu_in_use_cores[placed].sum()), float(inventory.cloud_cores.sum())),
+        memory_load_fraction=_share(
+            float(inventory.app_memory_bytes[placed].sum()), float(inventory.cloud_memory_bytes.sum())
+        ),
+        price_per_hour=inventory.price_per_hour,
+        cost=state.totals.cost,
+        demand_unserved_fraction=None if view.score is None else view.score.demand_unserved_fraction,
+        oldest_sample_s=float(snapshot.age_s.max()) if len(snapshot.app_vms) else 0.0,
+        decisions=state.totals.decisions,
+        alerts=state.totals.alerts,
+        plans=[_in_flight(saga) for saga in state.sagas],
+        paused=[Held(subject=subject, why=why) for subject, why in sorted(state.paused.items())],
+        stuck=[Held(subject=subject, why=why) for subject, why in sorted(state.stuck.items())],
+        last=None if state.last is None else decision_brief(state.last),
+    )
+
+
+def _policy(view: View) -> PolicyReport | None:
+    policy = view.state.policy
+    if policy is None:
+        return None
+    return PolicyReport(name=policy.name, digest=policy.digest, mode=str(policy.mode), strategy=policy.strategy.name)
+
+
+def _cloud_vms(snapshot: Snapshot) -> list[CloudVMReport]:
+    inventory = snapshot.inventory
+    cpu = snapshot.on_cloud_vms(snapshot.cpu_in_use_cores)
+    memory = snapshot.on_cloud_vms(inventory.app_memory_bytes)
+    return [
+        CloudVMReport(
+            id=cloud_vm.id,
+            size=cloud_vm.size.name,
+            state=str(cloud_vm.state),
+            price_per_hour=cloud_vm.size.price_per_hour,
+            app_vms=len(snapshot.by_cloud_vm[row]),
+            cpu_load_fraction=_share(float(cpu[row]), cloud_vm.size.cores),
+            memory_load_fraction=_share(float(memory[row]), float(cloud_vm.size.memory_bytes)),
+        )
+        for row, cloud_vm in enumerate(snapshot.cloud_vms)
+    ]
+
+
+def _services(snapshot: Snapshot) -> list[ServiceReport]:
+    used = np.nan_to_num(snapshot.recent(CPU)) if len(snapshot.app_vms) else np.zeros(0)
+    cores = snapshot.inventory.app_cores
+    return [
+        ServiceReport(
+            id=service.id,
+            replicas=len(rows),
+            min_replicas=service.min_replicas,
+            max_replicas=service.max_replicas,
+            cpu_load_fraction=_share(float(used[rows].sum()), float(cores[rows].sum())),
+        )
+        for service, rows in zip(snapshot.services, snapshot.by_service, strict=True)
+    ]
+
+
+def _in_flight(saga: Saga) -> PlanInFlight:
+    return PlanInFlight(
+        id=saga.plan,
+        done=sum(run.status is Status.DONE for run in saga.runs),
+        steps=len(saga.runs),
+        running=[
+            f"{run.step.action.kind} {run.step.action.subjects[0]}" for run in saga.runs if run.status is Status.RUNNING
+        ],
+        abandoned=saga.abandoned,
+    )
+
+
+def _share(used: float, offered: float) -> float:
+    return used / offered if offered > 0 else 0.0
