@@ -108,7 +108,7 @@ def _is_tag(mapping: Mapping[str, tuple[Node, Node]], step: int | str, rest: tup
 def _fault(source: Source, root: Node, details: ErrorDetails) -> PolicyError:
     node, steps = locate(root, details["loc"])
     context = details.get("ctx", {})
-    where = _path(steps)
+    where = path_text(steps)
     if details["type"] == "unknown_key" and isinstance(node.value, dict):
         node = node.value[context["key"]][0]
     elif details["type"].startswith("union_tag") and isinstance(node.value, dict) and "name" in node.value:
@@ -132,7 +132,7 @@ def _inside(source: Source, node: Node, offset: tuple[int, int] | None) -> tuple
     return (node.line, begin + offset[1] - 1) if as_it_is else (node.line, node.column)
 
 
-def _path(steps: tuple[int | str, ...]) -> str:
+def path_text(steps: tuple[int | str, ...]) -> str:
     text = ""
     for step in steps:
         text += f"[{step}]" if isinstance(step, int) else f".{step}" if text else step

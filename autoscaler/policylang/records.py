@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import types
 from collections.abc import Callable, Mapping
-from dataclasses import MISSING, Field, dataclass, fields, is_dataclass
+from dataclasses import MISSING, Field, dataclass, field, fields, is_dataclass
 from enum import Enum
 from typing import Annotated, Any, ClassVar, Literal, Union, get_args, get_origin, get_type_hints
 
@@ -18,10 +18,11 @@ from pydantic import Field as FormField
 
 from autoscaler.policylang.forms import Flag, Form, Text, one_of, wrong
 from autoscaler.policylang.tree import brief
-from autoscaler.policylang.units import DURATION, MEMORY, RATE, REAL, SHARE, WHOLE, Quantity, Unit
+from autoscaler.policylang.units import DURATION, MEMORY, NONE, RATE, REAL, SHARE, WHOLE, Quantity, Unit
 
 SUFFIXES: tuple[tuple[str, Unit], ...] = (
     ("_bytes_per_s", RATE),
+    ("_bytes_per_core_s", RATE),
     ("_bytes", MEMORY),
     ("_fraction", SHARE),
     ("_s", DURATION),
@@ -47,19 +48,22 @@ Special = Callable[[Any], Any]
 
 @dataclass(frozen=True, slots=True)
 class Recorder:
-    """Makes forms. `special(hint)`: the annotation for a type it does not know itself, or None. `keys`: field name -> key."""
+    """Makes forms. `special(hint)`: the annotation for a type it does not know itself, or None. By field name, where the
+    dataclass says nothing of it: `keys`, `annotations`, and `bounds` (ge, gt, le, lt)."""
 
     special: Special = lambda _hint: None
-    keys: Mapping[str, str] | None = None
+    keys: Mapping[str, str] = field(default_factory=dict)
+    annotations: Mapping[str, Any] = field(default_factory=dict)
+    bounds: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
 
     def form(self, kind: type, name: str = "", extra: Mapping[str, Any] | None = None) -> type[Record]:
         """The form of dataclass `kind`; `extra`: fields that stand before its own."""
         hints = get_type_hints(kind)
-        keys = self._keys([field for field in fields(kind) if field.init])
+        keys = self._keys([part for part in fields(kind) if part.init])
         parts: dict[str, Any] = dict(extra or {})
-        for field in fields(kind):
-            if field.init:
-                parts[field.name] = (self._annotation(hints[field.name], field), self._default(field, keys[field.name]))
+        for part in fields(kind):
+            if part.init:
+                parts[part.name] = (self._annotation(hints[part.name], part), self._default(part, keys[part.name]))
         form = create_model(
             name or kind.__name__, __base__=Record, __doc__=(kind.__doc__ or "").split("\n\n")[0], **parts
         )
@@ -68,45 +72,46 @@ class Recorder:
 
     def _keys(self, own: list[Field[Any]]) -> dict[str, str]:
         """Field name -> key; where two fields would have one key, both are written in full."""
-        short = {
-            field.name: field.metadata.get("key") or (self.keys or {}).get(field.name) or key_of(field.name)
-            for field in own
-        }
+        short = {part.name: part.metadata.get("key") or self.keys.get(part.name) or key_of(part.name) for part in own}
         taken = list(short.values())
         return {name: name if taken.count(key) > 1 else key for name, key in short.items()}
 
-    def _default(self, field: Field[Any], key: str) -> Any:
-        doc = field.metadata.get("doc")
+    def _default(self, part: Field[Any], key: str) -> Any:
+        doc = part.metadata.get("doc")
         about: dict[str, Any] = {"alias": key, "description": doc} if doc else {"alias": key}
-        if field.default is not MISSING and not isinstance(field.default, PLAIN):
-            return FormField(default_factory=lambda: field.default, **about)
-        if field.default is not MISSING:
+        if part.default is not MISSING and not isinstance(part.default, PLAIN):
+            return FormField(default_factory=lambda: part.default, **about)
+        if part.default is not MISSING:
             return FormField(
-                default=field.default, json_schema_extra={"default": shown(field.default, field.name)}, **about
+                default=part.default, json_schema_extra={"default": shown(part.default, part.name)}, **about
             )
-        if field.default_factory is not MISSING:
-            return FormField(default_factory=field.default_factory, **about)
+        if part.default_factory is not MISSING:
+            return FormField(default_factory=part.default_factory, **about)
         return FormField(**about)
 
-    def _annotation(self, hint: Any, field: Field[Any]) -> Any:
-        found = self.special(hint)
+    def _annotation(self, hint: Any, part: Field[Any]) -> Any:
+        found = part.metadata.get("form") or self.annotations.get(part.name) or self.special(hint)
         if found is not None:
             return found
         optional = type(None) in get_args(hint)
         if get_origin(hint) in (types.UnionType, Union):
             (hint,) = [part for part in get_args(hint) if part is not type(None)]
-        plain = self._plain(hint, field, optional)
-        return plain if plain is not None else self._compound(hint, field)
+        if hint in (int, float):
+            return self._number(hint, part, optional)
+        plain = self._plain(hint)
+        found = plain if plain is not None else self._compound(hint, part)
+        return Annotated[found | None, BeforeValidator(or_none)] if optional else found
 
-    def _plain(self, hint: Any, field: Field[Any], optional: bool) -> Any:
+    def _number(self, hint: Any, part: Field[Any], optional: bool) -> Any:
+        unit = unit_of(part.name) or (WHOLE if hint is int else REAL)
+        bounds = self._bounds(part, unit)
+        return Annotated[
+            hint, Quantity(unit, bounds.get("ge"), bounds.get("gt"), bounds.get("le"), bounds.get("lt"), optional)
+        ]
+
+    def _plain(self, hint: Any) -> Any:
         if hint is bool:
             return Flag
-        if hint in (int, float):
-            unit = unit_of(field.name) or (WHOLE if hint is int else REAL)
-            bounds = {bound: field.metadata[bound] for bound in ("ge", "gt", "le", "lt") if bound in field.metadata}
-            if unit in NOT_NEGATIVE and not bounds:
-                bounds = {"ge": 0}
-            return Annotated[hint, Quantity(unit, optional=optional, **bounds)]
         if hint is str:
             return Text
         if get_origin(hint) is Literal:
@@ -116,28 +121,32 @@ class Recorder:
             return hint
         return None
 
-    def _compound(self, hint: Any, field: Field[Any]) -> Any:
+    def _bounds(self, part: Field[Any], unit: Unit) -> Mapping[str, float]:
+        told = {bound: part.metadata[bound] for bound in ("ge", "gt", "le", "lt") if bound in part.metadata}
+        return told or self.bounds.get(part.name) or ({"ge": 0} if unit in NOT_NEGATIVE else {})
+
+    def _compound(self, hint: Any, part: Field[Any]) -> Any:
         if hint == LABELS:
             return Annotated[dict[str, Text], BeforeValidator(_mapping)]
         if get_origin(hint) is tuple:
             (of, _) = get_args(hint)
-            return tuple.__class_getitem__((self._annotation(of, field), ...))
+            return tuple.__class_getitem__((self._annotation(of, part), ...))
         if is_dataclass(hint) and isinstance(hint, type):
             return self.form(hint)
         raise TypeError(
-            f"field {field.name}: {hint} has no form in YAML; use a number, text, bool, enum, tuple or dataclass"
+            f"part {part.name}: {hint} has no form in YAML; use a number, text, bool, enum, tuple or dataclass"
         )
 
 
 def unit_of(name: str) -> Unit | None:
-    """The unit that a field's name ends with; None = a bare number. A probability is a share that keeps its name."""
+    """The unit that a part's name ends with; None = a bare number. A probability is a share that keeps its name."""
     if name.endswith("_probability"):
         return SHARE
     return next((unit for suffix, unit in SUFFIXES if name.endswith(suffix)), None)
 
 
 def key_of(name: str) -> str:
-    """The key under which a field is written: its name without the unit suffix."""
+    """The key under which a part is written: its name without the unit suffix."""
     return next((name.removesuffix(suffix) for suffix, _ in SUFFIXES if name.endswith(suffix)), name)
 
 
@@ -149,6 +158,10 @@ def shown(value: Any, name: str) -> Any:
     if isinstance(value, bool | str) or not isinstance(value, int | float):
         return value if isinstance(value, bool | str) else None
     return value if unit is None else unit.show(value)
+
+
+def or_none(value: Any) -> Any:
+    return None if value == NONE else value
 
 
 def _inner(value: Any) -> Any:

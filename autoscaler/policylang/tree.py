@@ -174,19 +174,19 @@ class _Builder:
         return int(text) if INTEGER.fullmatch(text) else float(text)
 
 
-def read_source(path: Path | str, most_bytes: int = TEXT_BYTES) -> Source:
+def read_source(path: Path | str, most_bytes: int = TEXT_BYTES, expected: str = "expected a YAML file") -> Source:
     """The file's text. Raises PolicyError where it is missing, too big, or not UTF-8."""
     name, file = str(path), Path(path)
     try:
         if file.is_dir():
-            raise Source(name, "").error("this is a directory; expected a YAML file")
+            raise Source(name, "").error(f"this is a directory; {expected}")
         with file.open("rb") as stream:
             content = stream.read(most_bytes + 1)
     except OSError as error:
         reason = (error.strerror or str(error)).lower()
-        raise Source(name, "").error(f"cannot be read ({reason}); expected a YAML file") from None
+        raise Source(name, "").error(f"cannot be read ({reason}); {expected}") from None
     except ValueError as error:  # a NUL in the name
-        raise Source(repr(name), "").error(f"cannot be read ({error}); expected a YAML file") from None
+        raise Source(repr(name), "").error(f"cannot be read ({error}); {expected}") from None
     if len(content) > most_bytes:
         raise Source(name, "").error(f"bigger than {most_bytes // MIB} MiB; expected a smaller file")
     return Source(name, _decode(name, content))

@@ -11,7 +11,7 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
-from typing import Any
+from typing import Any, get_args
 
 from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler
 from pydantic_core import CoreSchema, PydanticCustomError, core_schema
@@ -173,8 +173,8 @@ class Quantity:
         return f"not {self.unit.name}; expected {self.expected}{hint}"
 
     def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
-        del source, handler
-        whole = self.unit is WHOLE
+        del handler
+        whole = source is int or int in get_args(source)
         return core_schema.no_info_plain_validator_function(
             lambda value: None if (found := self.read(value)) is None else int(found) if whole else found,
         )
