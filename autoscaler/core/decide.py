@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from autoscaler.core.decision import Decision, Denial, Denied
-from autoscaler.core.effect import Effect
+from autoscaler.core.effect import Arrival, Effect
 from autoscaler.core.expand import Mint, expand
 from autoscaler.core.guards import Case, judge
 from autoscaler.core.guards.case import Standing
@@ -32,11 +32,12 @@ def decide(
     snapshot: Snapshot,
     proposals: Sequence[Proposal],
     standing: Standing,
-    reserved_bytes: Mapping[str, float],
+    arriving: Sequence[Arrival] = (),
 ) -> Judged:
-    """Judge `proposals` in the order given. `number`: of the event that caused this; the decision's id is made of it."""
-    view = Projection(snapshot, reserved_bytes)
-    mint = Mint(number)
+    """Judge `proposals` in the order given. `number`: of the event that caused this; the decision's id is made of it.
+    `arriving`: app VMs that plans in flight are bringing and that are not observed where they go."""
+    view = Projection(snapshot, arriving, closed=(*snapshot.in_flight, *standing.paused, *standing.stuck))
+    mint = Mint(number, snapshot.inventory)
     granted: list[tuple[Proposal, Effect, Grant]] = []
     denied: list[Denied] = []
     for proposal in proposals:

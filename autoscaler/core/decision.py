@@ -29,7 +29,7 @@ class Denied:
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """What one tick came to. `abstained`: why nothing was even proposed (stale, paused, no policy), else empty."""
+    """What one tick came to. `abstained`: why nothing was even proposed (stale, no policy, the strategy failed), else empty."""
 
     id: str
     at: float

@@ -6,17 +6,14 @@ condition, forecasting) is handed in as functions. It has one handler per kind o
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
-from typing import Protocol
-
-import numpy as np
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 
 from autoscaler.core import saga as sagas
-from autoscaler.core.audit import AuditRecord
+from autoscaler.core.audit import AuditRecord, figures
 from autoscaler.core.decide import Judged, decide, wanted_since
 from autoscaler.core.decision import Decision
-from autoscaler.core.effect import Effect
+from autoscaler.core.detours import plan_within_budgets
 from autoscaler.core.events import (
     Alert,
     Command,
@@ -30,44 +27,23 @@ from autoscaler.core.events import (
     Undo,
     Word,
 )
-from autoscaler.core.flight import filling, in_flight, reserved_bytes, running, slot
+from autoscaler.core.flight import arriving, filling, in_flight, reserved_bytes
 from autoscaler.core.guards.case import Holds, Standing
-from autoscaler.core.planner import make_plan
-from autoscaler.core.policy import Limits, Policy, StrategySpec
-from autoscaler.core.proposals import Proposal
-from autoscaler.core.recheck import reached, recheck
-from autoscaler.core.saga import Eyes, Goal, Run, Saga
+from autoscaler.core.holding import eyes
+from autoscaler.core.ledger import Grant
+from autoscaler.core.policy import Limits, Policy
+from autoscaler.core.proposals import checked
+from autoscaler.core.saga import Goal, Run, Saga, Status, came_of
 from autoscaler.core.snapshot import Snapshot
 from autoscaler.core.state import EngineState
-from autoscaler.core.steps import Plan, StepAction
+from autoscaler.core.steps import Plan
+from autoscaler.core.toolbox import Proposer, Toolbox, no_forecast
 
 ENGINE_VERSION = "1"  # changes when the same events may lead to other commands
 DUE_TOLERANCE_S = 1e-6  # ticks and cadences are sums of floats
 SHORTEST_MEMORY_S = 86400.0  # grants are remembered at least this long
-
-
-class Proposer(Protocol):
-    """What the engine needs of a strategy."""
-
-    def propose(self, snapshot: Snapshot) -> Sequence[Proposal]: ...
-
-
-Forecaster = Callable[[Snapshot], Mapping[str, float]]
-
-
-def no_forecast(snapshot: Snapshot) -> Mapping[str, float]:
-    """For engines without a forecaster: nothing is foretold."""
-    del snapshot
-    return {}
-
-
-@dataclass(frozen=True, slots=True)
-class Toolbox:
-    """What the engine needs of other rooms: name and parameters to a strategy, CEL text to a predicate, a forecast."""
-
-    build_strategy: Callable[[StrategySpec], Proposer]
-    compile_condition: Callable[[str], Holds]
-    forecast: Forecaster = no_forecast
+ABSENT_S = 7 * 86400.0  # a pause of, or a stuck step on, something gone this long is forgotten: memory stays bounded
+STRATEGY_FAILED = "strategy failed:"
 
 
 class Engine:
@@ -101,11 +77,18 @@ class Engine:
         return self._decide("preview", self.snapshot())
 
     def _adopt(self, policy: Policy) -> None:
-        self._strategy = self._toolbox.build_strategy(policy.strategy)
+        """All of it or nothing: raises whatever its strategy or a condition raises."""
+        strategy = self._toolbox.build_strategy(policy.strategy)
         self._conditions = tuple(self._toolbox.compile_condition(rule.when) for rule in policy.conditions)
+        self._strategy = strategy
 
     def _policy_changed(self, event: PolicyChanged) -> list[Command]:
-        self._adopt(event.policy)
+        try:
+            self._adopt(event.policy)
+        except Exception as error:  # noqa: BLE001  a policy that cannot be used must not stop the controller
+            kept = f"{self.state.policy.name} stays" if self.state.policy else "there is none"
+            reason = f"policy {event.policy.name} cannot be used, {kept}: {type(error).__name__}: {error}"
+            return [self._alert(reason, event.id, "")]
         self.state.policy = event.policy
         self.state.history = self.state.history.resized(event.policy.window_samples)
         return []
@@ -114,6 +97,7 @@ class Engine:
         state = self.state
         if event.word is Word.PAUSE:
             state.paused = {**state.paused, event.subject: event.why}
+            state.seen_at = {**state.seen_at, event.subject: event.at}
         else:
             state.paused = {id_: why for id_, why in state.paused.items() if id_ != event.subject}
             state.stuck = {id_: why for id_, why in state.stuck.items() if id_ != event.subject}
@@ -121,13 +105,18 @@ class Engine:
 
     def _step_ended(self, event: StepEnded) -> list[Command]:
         state = self.state
+        commands: list[Command] = []
+        going: list[Saga] = []
         for saga in state.sagas:
             for run in saga.runs:
-                if event.step == run.step.id and run.status is sagas.Status.RUNNING:
+                if event.step == run.step.id and run.status is Status.RUNNING:
                     state.totals.step(run.step.action.kind, event)
                     self._remember_pause(run, event)
-        state.sagas = tuple(sagas.ended(saga, event) for saga in state.sagas)
-        return []
+            after = sagas.ended(saga, event)
+            commands += self._note_stuck(saga, after, event)
+            going.append(after)
+        state.sagas = tuple(going)
+        return commands
 
     def _remember_pause(self, run: Run, event: StepEnded) -> None:
         if event.downtime_s > 0:
@@ -135,20 +124,29 @@ class Engine:
             self.state.ledger = self.state.ledger.paused(subject, event.at, event.downtime_s)
 
     def _observed(self, event: Observed) -> list[Command]:
-        state = self.state
-        before = state.history
+        state, before = self.state, self.state.history
+        try:
+            state.history = before.extend(event)
+        except ValueError as error:
+            return [self._alert(f"an observation was refused, the last one stays: {error}", event.id, "")]
         if before.at is not None:
             hours = max(0.0, event.at - before.at) / 3600.0
             state.totals.cost += before.inventory.price_per_hour * hours
-        state.history = before.extend(event)
-        commands = self._advance(event)
+        commands = self._forget_absent(event)
+        commands += self._advance(event)
         if self._due(event.at):
             commands += self._turn(event)
         return commands
 
+    def _forget_absent(self, event: Observed) -> list[Command]:
+        reason = f"is no longer remembered as paused or stuck: it has not been seen for {ABSENT_S / 86400.0:.0f} days"
+        return [self._alert(f"{id_} {reason}", event.id, id_) for id_ in self.state.forget_absent(event.at, ABSENT_S)]
+
     def _due(self, now: float) -> bool:
         policy, last = self.state.policy, self.state.decided_at
-        return policy is not None and (last is None or now - last >= policy.every_s - DUE_TOLERANCE_S)
+        if policy is None or last is None or now < last:  # a clock that was set back is no reason to wait for it
+            return policy is not None
+        return now - last >= policy.every_s - DUE_TOLERANCE_S
 
     def _turn(self, event: Observed) -> list[Command]:
         """Decide, plan, record, and begin what was planned."""
@@ -157,9 +155,10 @@ class Engine:
         snapshot = self.snapshot()
         judged = self._decide(event.id.removeprefix("e"), snapshot)
         state.totals.decided(judged.decision)
-        if judged.wanted_since is not None:
-            state.ledger = state.ledger.wanting(judged.wanted_since)
-        plan = self._plan(judged, snapshot)
+        state.ledger = state.ledger.wanting(
+            judged.wanted_since or {}
+        )  # what was not seen was not there without a break
+        plan, grants = self._plan(judged, snapshot)
         audit = AuditRecord(judged.decision, plan, figures(snapshot), self._versions())
         state.last = audit
         commands: list[Command] = [Record(audit, event.id)]
@@ -167,10 +166,11 @@ class Engine:
             commands.append(self._alert(judged.decision.abstained, event.id, ""))
         if plan is None:
             return commands
-        state.ledger = state.ledger.granted(judged.grants, self._memory_s())
+        kept = tuple(grant for number, grant in enumerate(grants) if number not in plan.dropped)
+        state.ledger = state.ledger.granted(kept, self._memory_s())
         goals = tuple(
-            Goal(proposal.action, proposal.key, effect)
-            for proposal, effect in zip(judged.decision.granted, judged.effects, strict=True)
+            Goal(proposal.action, proposal.key, effect, infeasible=number in plan.dropped)
+            for number, (proposal, effect) in enumerate(zip(judged.decision.granted, judged.effects, strict=True))
         )
         state.sagas = (*state.sagas, Saga(plan.id, tuple(Run(step) for step in plan.steps), goals))
         return commands + self._advance(event)
@@ -179,10 +179,10 @@ class Engine:
         state, policy = self.state, self.state.policy
         abstained = self._why_not(snapshot)
         if abstained or policy is None or self._strategy is None:
-            name = policy.name if policy else ""
-            return Judged(Decision(f"d{number}", snapshot.at, name, abstained=abstained or "no policy is loaded"))
+            return Judged(Decision(f"d{number}", snapshot.at, policy.name if policy else "", abstained=abstained))
         try:
-            proposals = tuple(self._strategy.propose(snapshot))
+            proposals = checked(self._strategy.propose(snapshot))
+            forecast = self._toolbox.forecast(snapshot) if policy.conditions else {}
         except Exception as error:  # noqa: BLE001  a third party's code must not stop the controller
             reason = f"{STRATEGY_FAILED} {policy.strategy.name}: {type(error).__name__}: {error}"
             return Judged(Decision(f"d{number}", snapshot.at, policy.name, abstained=reason))
@@ -194,31 +194,28 @@ class Engine:
             stuck=state.stuck,
             filling=filling(state.sagas),
             conditions=self._conditions,
-            forecast=self._toolbox.forecast(snapshot) if policy.conditions else {},
+            forecast=forecast,
         )
-        judged = decide(number, snapshot, proposals, standing, self._reserved())
+        judged = decide(number, snapshot, proposals, standing, arriving(state.sagas, state.history))
         return replace(judged, wanted_since=wanted)
 
     def _why_not(self, snapshot: Snapshot) -> str:
-        """Why nothing is even proposed: an empty cluster, or not one fresh sample."""
-        if self.state.policy is None or not len(snapshot.app_vms):
-            return (
-                ""
-                if self.state.policy is None or len(snapshot.services)
-                else "nothing to manage: no app VM, no service"
-            )
+        """Why nothing is even proposed: no policy, an empty cluster, or not one fresh sample."""
+        if self.state.policy is None:
+            return "no policy is loaded"
+        if not len(snapshot.app_vms):
+            return "" if len(snapshot.services) else "nothing to manage: no app VM, no service"
         youngest, limit = float(snapshot.age_s.min()), self.state.policy.limits.fresh_s
         return (
             f"stale: the newest sample of all is {youngest:.0f} s old (limit {limit:.0f} s)" if youngest > limit else ""
         )
 
-    def _plan(self, judged: Judged, snapshot: Snapshot) -> Plan | None:
-        if not judged.effects or self.state.policy is None:
-            return None
-        decision = judged.decision.id
-        return make_plan(
-            f"p{decision[1:]}", decision, snapshot, judged.effects, self._reserved(), self.state.policy.limits
-        )
+    def _plan(self, judged: Judged, snapshot: Snapshot) -> tuple[Plan | None, tuple[Grant, ...]]:
+        state = self.state
+        if not judged.effects or state.policy is None:
+            return None, ()
+        shut = {*snapshot.in_flight, *state.paused, *state.stuck}
+        return plan_within_budgets(judged, snapshot, state.ledger, self._reserved(), state.policy.limits, shut)
 
     def _reserved(self) -> Mapping[str, float]:
         return reserved_bytes(self.state.sagas, self.state.history)
@@ -232,42 +229,36 @@ class Engine:
         commands: list[Command] = []
         going: list[Saga] = []
         for row, saga in enumerate(state.sagas):
-            others = running((*going, *state.sagas[row + 1 :]))
-            eyes = Eyes(
-                recheck=lambda action: self._held(action) or recheck(action, snapshot),
-                reached=lambda action: reached(action, snapshot),
-                slot=lambda action, own, others=others: slot(action, own + others, limits),  # type: ignore[misc]
-                patience_s=limits.fresh_s,
-            )
-            moved, moves = sagas.advance(saga, event.at, eyes)
+            others = (*going, *state.sagas[row + 1 :])
+            moved, moves = sagas.advance(saga, event.at, eyes(snapshot, others, limits, state.paused, state.stuck))
             commands += [Execute(step, event.id) for step in moves.execute]
             commands += [Undo(step, step.id + sagas.UNDO, step.undo, event.id) for step in moves.undo if step.undo]
             commands += [self._alert(reason, event.id, subject) for subject, reason in moves.alerts]
+            commands += self._note_stuck(saga, moved, event)
             if moved.finished:
-                commands += self._close(moved, event)
+                self._close(moved, event)
             else:
                 going.append(moved)
         state.sagas = tuple(going)
         return commands
 
-    def _held(self, action: StepAction) -> str:
-        """A pause holds steps that have not begun, too."""
-        for subject in ("", *action.subjects):
-            if subject in self.state.paused:
-                return f"{subject or 'the cluster'} is paused"
-        return ""
-
-    def _close(self, saga: Saga, event: Observed) -> list[Command]:
-        """Count what came of each goal; name what is stuck."""
-        for goal in saga.goals:
-            self.state.totals.actions[f"{goal.action} {came_of(goal.effect, saga)}"] += 1
+    def _note_stuck(self, before: Saga, after: Saga, event: Observed | StepEnded) -> list[Command]:
+        """From the moment a step is stuck, what it was about is left alone, and a person is called."""
         commands: list[Command] = []
-        for run in saga.runs:
-            if run.status is sagas.Status.STUCK:
-                subject = run.step.action.subjects[0]
-                self.state.stuck = {**self.state.stuck, subject: run.reason}
-                commands.append(self._alert(f"{subject} is stuck: {run.reason}", event.id, subject))
+        for run in sagas.newly_stuck(before, after):
+            ids = sagas.touched(run.step.action)
+            self.state.stuck = {**self.state.stuck, **dict.fromkeys(ids, run.reason)}
+            self.state.seen_at = {**self.state.seen_at, **dict.fromkeys(ids, event.at)}
+            commands.append(self._alert(f"{ids[0]} is stuck: {run.reason}", event.id, ids[0]))
         return commands
+
+    def _close(self, saga: Saga, event: Observed) -> None:
+        """Count what came of each goal; the quiet time of what it touched begins now."""
+        for goal in saga.goals:
+            self.state.totals.actions[f"{goal.action} {came_of(goal, saga)}"] += 1
+            if not goal.infeasible:
+                ids = (goal.key, *goal.effect.touched)
+                self.state.ledger = self.state.ledger.touching(goal.action.changes_replicas, ids, event.at)
 
     def _alert(self, reason: str, cause: str, subject: str) -> Alert:
         self.state.totals.alerts += 1
@@ -284,40 +275,11 @@ class Engine:
         return {"engine": ENGINE_VERSION, "policy": self.state.policy.digest if self.state.policy else ""}
 
 
-STRATEGY_FAILED = "strategy failed:"
-
-
-def came_of(effect: Effect, saga: Saga) -> str:
-    """What came of one granted proposal: the worst status among the steps about what it starts, stops, moves and releases."""
-    own = {*effect.stops, *effect.releases, *(move.app_vm for move in effect.moves)}
-    own |= {arrival.app_vm.id for arrival in effect.starts} | {cloud_vm.id for cloud_vm in effect.creates}
-    found = {run.status for run in saga.runs if not own.isdisjoint(run.step.action.subjects)}
-    if not found:
-        return "infeasible"
-    if found <= {sagas.Status.DONE}:
-        return "done"
-    if sagas.Status.STUCK in found:
-        return "stuck"
-    return "withheld" if sagas.Status.WITHHELD in found else "failed"
-
-
-def figures(snapshot: Snapshot) -> dict[str, float]:
-    """The figures a decision was made on, for its record."""
-    cores, memory = float(snapshot.inventory.cloud_cores.sum()), float(snapshot.inventory.cloud_memory_bytes.sum())
-    placed = snapshot.placement >= 0
-    return {
-        "app_vms": float(placed.sum()),
-        "cloud_vms": float(len(snapshot.cloud_vms)),
-        "cpu_load_fraction": float(snapshot.cpu_in_use_cores[placed].sum()) / cores if cores else 0.0,
-        "memory_load_fraction": float(snapshot.memory_in_use_bytes[placed].sum()) / memory if memory else 0.0,
-        "price_per_hour": snapshot.inventory.price_per_hour,
-        "oldest_sample_s": float(np.max(snapshot.age_s)) if len(snapshot.app_vms) else 0.0,
-    }
-
-
 HANDLERS: Mapping[type, Callable[..., list[Command]]] = {
     Observed: Engine._observed,  # noqa: SLF001  the table of this module's own class
     StepEnded: Engine._step_ended,  # noqa: SLF001
     PolicyChanged: Engine._policy_changed,  # noqa: SLF001
     OperatorSaid: Engine._operator_said,  # noqa: SLF001
 }
+
+__all__ = ["ENGINE_VERSION", "Engine", "Proposer", "Toolbox", "figures", "no_forecast"]

@@ -17,19 +17,23 @@ from autoscaler.core.model import AppVM, CloudVM, CloudVMSize, CloudVMState
 from autoscaler.core.policy import Limits
 from autoscaler.core.projection import Projection
 from autoscaler.core.proposals import Consolidate, Move, Proposal, ScaleDown, ScaleIn, ScaleOut, ScaleUp, Separate
+from autoscaler.core.snapshot import NOWHERE, Inventory
 
 FEASIBLE = "feasible"
 
 
 class Mint:
-    """Ids for what a decision creates: unique because the decision's number is, and the same on every re-execution."""
+    """Ids for what a decision creates: unique because the decision's number is, and the same on every re-execution. What
+    exists under such a name already (somebody's choice, or an older journal's) is passed over."""
 
-    def __init__(self, number: str) -> None:
-        self._number, self._next = number, 0
+    def __init__(self, number: str, inventory: Inventory) -> None:
+        self._number, self._next, self._inventory = number, 0, inventory
 
     def __call__(self, stem: str) -> str:
         self._next += 1
-        return f"{stem}-{self._number}-{self._next}"
+        name = f"{stem}-{self._number}-{self._next}"
+        known = name in self._inventory.app_row or name in self._inventory.cloud_row
+        return self(stem) if known else name
 
 
 @singledispatch
@@ -55,13 +59,7 @@ def _(proposal: ScaleOut, view: Projection, limits: Limits, mint: Mint) -> Effec
         return Effect(starts=(Arrival(app_vm, view.cloud_vms[row].id),))
     size = cheapest_size(view, app_vm, limits)
     if size is None:
-        biggest = max((s.memory_bytes for s in view.snapshot.catalogue), default=0)
-        return Denial(
-            FEASIBLE,
-            f"no cloud VM has room for a replica of {service.id} and no size of the catalogue holds one",
-            {"memory_bytes": app_vm.memory_bytes, "biggest_size_memory_bytes": biggest, "cores": app_vm.cores},
-            "a bigger size in the catalogue, or a smaller template",
-        )
+        return _nowhere(view, app_vm)
     created = CloudVM(mint("cloud"), size, CloudVMState.ACTIVE)
     return Effect(creates=(created,), starts=(Arrival(app_vm, created.id),))
 
@@ -69,9 +67,14 @@ def _(proposal: ScaleOut, view: Projection, limits: Limits, mint: Mint) -> Effec
 @expand.register
 def _(proposal: ScaleIn, view: Projection, limits: Limits, mint: Mint) -> Effect | Denial:
     del limits, mint
-    app_row = view.snapshot.inventory.app_row.get(proposal.app_vm)
+    inventory = view.snapshot.inventory
+    if proposal.service not in inventory.service_index:
+        return _unknown("service", proposal.service)
+    app_row = inventory.app_row.get(proposal.app_vm)
     if app_row is None or view.snapshot.app_vms[app_row].service != proposal.service:
         return _unknown(f"app VM of {proposal.service}", proposal.app_vm)
+    if view.place(proposal.app_vm) == NOWHERE:
+        return Denial(FEASIBLE, f"{proposal.app_vm} does not run", relax="an app VM that runs")
     return Effect(stops=(proposal.app_vm,))
 
 
@@ -82,11 +85,14 @@ def _(proposal: ScaleUp | ScaleDown, view: Projection, limits: Limits, mint: Min
     size = view.snapshot.inventory.sizes.get(proposal.size)
     if size is None:
         return _unknown("size", proposal.size)
-    if proposal.cloud_vm not in view.row_of:
-        return _unknown("cloud VM", proposal.cloud_vm)
+    leaving = _leaving(proposal.cloud_vm, view)
+    if isinstance(leaving, Denial):
+        return leaving
+    bigger, smaller = _compared(size, view.cloud_vms[view.row_of[proposal.cloud_vm]].size)
+    if not (smaller if proposal.action.saves_money else bigger):
+        return _not_that_way(proposal, size, view)
     created = CloudVM(mint("cloud"), size, CloudVMState.ACTIVE)
-    leaving = view.residents(view.row_of[proposal.cloud_vm])
-    moves = tuple(Relocation(app_vm.id, proposal.cloud_vm, created.id) for app_vm in leaving)
+    moves = tuple(Relocation(app_vm, proposal.cloud_vm, created.id) for app_vm in leaving)
     return Effect(creates=(created,), moves=moves, releases=(proposal.cloud_vm,))
 
 
@@ -97,9 +103,10 @@ def _(proposal: Consolidate, view: Projection, limits: Limits, mint: Mint) -> Ef
     if isinstance(moves, Denial):
         return moves
     going = {move.app_vm for move in moves}
-    left = [app_vm.id for app_vm in view.residents(view.row_of[proposal.cloud_vm]) if app_vm.id not in going]
+    left = [a.id for a in view.residents(view.row_of[proposal.cloud_vm]) if a.id not in going]
     if left:
-        return Denial(FEASIBLE, f"{proposal.cloud_vm} would not be empty: {left[0]} stays", {"left_behind": len(left)})
+        reason = f"{proposal.cloud_vm} would not be empty: {left[0]} stays"
+        return Denial(FEASIBLE, reason, {"left_behind": len(left)}, f"a move for {left[0]}")
     return Effect(moves=moves, releases=(proposal.cloud_vm,))
 
 
@@ -115,6 +122,9 @@ def _(proposal: Separate, view: Projection, limits: Limits, mint: Mint) -> Effec
     moves = _moves(proposal.moves, proposal.cloud_vm, view, created)
     if isinstance(moves, Denial):
         return moves
+    if not moves or (created is not None and all(move.target != created.id for move in moves)):
+        what = "the new cloud VM would stay empty" if moves else "nobody would move"
+        return Denial(FEASIBLE, what, {"moves": len(moves)}, "a move to it" if moves else "a move")
     return Effect(creates=() if created is None else (created,), moves=moves)
 
 
@@ -128,7 +138,7 @@ def best_fit(view: Projection, app_vm: AppVM, limits: Limits) -> int | None:
     for row in np.argsort(np.where(room, cpu_left, np.inf), kind="stable"):
         if not room[row]:
             return None
-        if app_vm.pinned_to in ("", view.cloud_vms[row].id) and not clash(app_vm, view.residents(int(row))):
+        if app_vm.pinned_to in ("", view.cloud_vms[row].id) and not clash(app_vm, view.neighbours(int(row))):
             return int(row)
     return None
 
@@ -160,24 +170,75 @@ def _apart(one: AppVM, other: AppVM) -> bool:
     return other.id in one.apart_from or (other.service != "" and other.service in one.apart_from)
 
 
+def _leaving(cloud_vm: str, view: Projection) -> tuple[str, ...] | Denial:
+    """The app VMs on `cloud_vm`, or why nobody can be moved off it as things are."""
+    row = view.row_of.get(cloud_vm)
+    if row is None or view.cloud_vms[row].state is CloudVMState.GONE:
+        return _unknown("cloud VM", cloud_vm)
+    if view.cloud_vms[row].state is CloudVMState.STARTING:
+        return Denial(FEASIBLE, f"{cloud_vm} is still starting", relax="the end of its start-up")
+    if cloud_vm in view.released:
+        return Denial(FEASIBLE, f"{cloud_vm} is released by this decision already", relax="another cloud VM")
+    here = view.residents(row)
+    newcomers = [app_vm.id for app_vm in here if app_vm.id not in view.snapshot.inventory.app_row]
+    if newcomers:
+        reason = f"{newcomers[0]} is started on {cloud_vm} by this decision"
+        return Denial(FEASIBLE, reason, {"newcomers": len(newcomers)}, "the next decision")
+    return tuple(app_vm.id for app_vm in here)
+
+
 def _moves(
     wished: tuple[Move, ...], source: str, view: Projection, created: CloudVM | None
 ) -> tuple[Relocation, ...] | Denial:
-    if source not in view.row_of:
-        return _unknown("cloud VM", source)
-    here = {app_vm.id for app_vm in view.residents(view.row_of[source])}
+    leaving = _leaving(source, view)
+    if isinstance(leaving, Denial):
+        return leaving
+    here = set(leaving)
     moves = []
     for move in wished:
         target = move.target if move.target is not None else created.id if created else None
-        if target is None or (target not in view.row_of and (created is None or target != created.id)):
-            return _unknown("cloud VM", str(move.target))
+        if target is None:
+            return Denial(
+                FEASIBLE, f"no target is named for {move.app_vm}", relax="a target, or a size for a new cloud VM"
+            )
+        if target not in view.row_of and (created is None or target != created.id):
+            return _unknown("cloud VM", target)
         if move.app_vm not in here:
-            return Denial(FEASIBLE, f"{move.app_vm} is not on {source}")
+            return Denial(FEASIBLE, f"{move.app_vm} is not on {source}", relax=f"an app VM that is on {source}, once")
         if target == source:
-            return Denial(FEASIBLE, f"{move.app_vm} is on {source} already")
+            return Denial(FEASIBLE, f"{move.app_vm} is on {source} already", relax="another cloud VM")
+        here.remove(move.app_vm)
         moves.append(Relocation(move.app_vm, source, target))
     return tuple(moves)
 
 
+def _compared(size: CloudVMSize, old: CloudVMSize) -> tuple[bool, bool]:
+    """Whether `size` is bigger than `old` in anything, and whether it is smaller in anything."""
+    bigger = size.cores > old.cores or size.memory_bytes > old.memory_bytes
+    return bigger, size.cores < old.cores or size.memory_bytes < old.memory_bytes
+
+
+def _not_that_way(proposal: ScaleUp | ScaleDown, size: CloudVMSize, view: Projection) -> Denial:
+    old = view.cloud_vms[view.row_of[proposal.cloud_vm]].size
+    way = "smaller" if proposal.action.saves_money else "bigger"
+    evidence = {"cores": size.cores, "old_cores": old.cores}
+    evidence |= {"memory_bytes": size.memory_bytes, "old_memory_bytes": old.memory_bytes}
+    return Denial(FEASIBLE, f"size {size.name} is not {way} than {old.name}", evidence, f"a {way} size")
+
+
+def _nowhere(view: Projection, app_vm: AppVM) -> Denial:
+    """Why there is no place for a new replica."""
+    if app_vm.pinned_to:
+        reason = f"a replica of {app_vm.service} may only run on {app_vm.pinned_to}, which has no room for it"
+        return Denial(FEASIBLE, reason, {"memory_bytes": app_vm.memory_bytes}, f"room on {app_vm.pinned_to}, or no pin")
+    biggest = max((size.memory_bytes for size in view.snapshot.catalogue), default=0)
+    return Denial(
+        FEASIBLE,
+        f"no cloud VM has room for a replica of {app_vm.service} and no size of the catalogue holds one",
+        {"memory_bytes": app_vm.memory_bytes, "biggest_size_memory_bytes": biggest, "cores": app_vm.cores},
+        "a bigger size in the catalogue, or a smaller template",
+    )
+
+
 def _unknown(kind: str, name: str) -> Denial:
-    return Denial(FEASIBLE, f"there is no {kind} {name}")
+    return Denial(FEASIBLE, f"there is no {kind} {name}", relax=f"a {kind} that exists")

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 
+from autoscaler.core.effect import Arrival
 from autoscaler.core.history import History
 from autoscaler.core.policy import Limits
 from autoscaler.core.saga import OPEN, Saga, Status
-from autoscaler.core.snapshot import Inventory
+from autoscaler.core.snapshot import NOWHERE, Inventory
 from autoscaler.core.steps import StartAppVM, Step, StepAction, StopAppVM
 
 
@@ -27,7 +28,7 @@ def in_flight(sagas: Iterable[Saga], inventory: Inventory) -> frozenset[str]:
     ids: set[str] = set()
     for step in open_steps(sagas):
         ids.update(step.action.subjects)
-        service = _service(step.action, inventory)
+        service = service_of(step.action, inventory)
         if service:
             ids.add(service)
     return frozenset(ids)
@@ -38,19 +39,28 @@ def filling(sagas: Iterable[Saga]) -> frozenset[str]:
     return frozenset(step.action.arrival[1] for step in open_steps(sagas) if step.action.arrival is not None)
 
 
-def reserved_bytes(sagas: Iterable[Saga], history: History) -> Mapping[str, float]:
-    """Cloud VM id -> memory allocated to app VMs that are on their way there and not observed there yet."""
-    inventory = history.inventory
-    taken: dict[str, float] = {}
+def arriving(sagas: Iterable[Saga], history: History) -> tuple[Arrival, ...]:
+    """App VMs that are on their way and not observed yet where they go."""
+    inventory, coming = history.inventory, list[Arrival]()
     for step in open_steps(sagas):
         if step.action.arrival is None:
             continue
-        app_vm, target = step.action.arrival
-        row = inventory.app_row.get(app_vm)
-        if row is not None and inventory.cloud_row.get(target, -1) == int(history.placement[row]):
+        name, target = step.action.arrival
+        row = inventory.app_row.get(name)
+        if row is not None and inventory.cloud_row.get(target, NOWHERE - 1) == int(history.placement[row]):
             continue
-        memory = step.action.app_vm.memory_bytes if isinstance(step.action, StartAppVM) else _memory(row, inventory)
-        taken[target] = taken.get(target, 0.0) + memory
+        if row is not None:
+            coming.append(Arrival(inventory.app_vms[row], target))
+        elif isinstance(step.action, StartAppVM):
+            coming.append(Arrival(step.action.app_vm, target))
+    return tuple(coming)
+
+
+def reserved_bytes(sagas: Iterable[Saga], history: History) -> Mapping[str, float]:
+    """Cloud VM id -> memory allocated to app VMs that are on their way there and not observed there yet."""
+    taken: dict[str, float] = {}
+    for arrival in arriving(sagas, history):
+        taken[arrival.cloud_vm] = taken.get(arrival.cloud_vm, 0.0) + arrival.app_vm.memory_bytes
     return taken
 
 
@@ -59,21 +69,13 @@ def slot(action: StepAction, running: tuple[StepAction, ...], limits: Limits) ->
     if action.arrival is None:
         return True
     busy = [other for other in running if other.arrival is not None]
-    ends = [end for other in busy for end in _ends(other)]
+    ends = [end for other in busy for end in other.cloud_vms]
     here = limits.parallel_migrations_per_cloud_vm
-    return len(busy) < limits.parallel_migrations and all(ends.count(end) < here for end in _ends(action))
+    return len(busy) < limits.parallel_migrations and all(ends.count(end) < here for end in action.cloud_vms)
 
 
-def _ends(action: StepAction) -> tuple[str, ...]:
-    target = (action.arrival[1],) if action.arrival is not None else ()
-    return (*target, action.source) if hasattr(action, "source") else target
-
-
-def _memory(row: int | None, inventory: Inventory) -> float:
-    return 0.0 if row is None else float(inventory.app_memory_bytes[row])
-
-
-def _service(action: StepAction, inventory: Inventory) -> str:
+def service_of(action: StepAction, inventory: Inventory) -> str:
+    """The service whose replicas `action` changes; "" where it changes none."""
     if isinstance(action, StartAppVM):
         return action.app_vm.service
     if isinstance(action, StopAppVM) and action.app_vm in inventory.app_row:

@@ -32,12 +32,12 @@ class History:
     usage: Mapping[str, FloatArray] = field(default_factory=dict)
 
     def extend(self, observed: Observed) -> History:
-        """With one more column; the oldest leaves. Raises ValueError where arrays and app VMs disagree in length."""
+        """With one more column; the oldest leaves. Raises ValueError where the observation contradicts itself."""
         inventory = self._inventory(observed)
         rows = len(inventory.app_vms)
-        for name, array in (("placement", observed.placement), ("sampled_at", observed.sampled_at)):
-            if len(array) != rows:
-                raise ValueError(f"{name} has {len(array)} rows for {rows} app VMs")
+        if inventory is not self.inventory:
+            _check_identities(inventory)
+        _check_rows(observed, rows, len(inventory.cloud_vms))
         past = self._past(inventory)
         metrics = dict.fromkeys((*ALWAYS, *observed.samples))
         return History(
@@ -45,7 +45,7 @@ class History:
             at=observed.at,
             inventory=inventory,
             placement=frozen(observed.placement.astype(np.int64)),
-            sampled_at=frozen(observed.sampled_at.astype(np.float64)),
+            sampled_at=frozen(np.minimum(observed.sampled_at.astype(np.float64), observed.at)),
             usage={metric: self._append(past, metric, observed, rows) for metric in metrics},
         )
 
@@ -92,10 +92,33 @@ class History:
             window[known, :-1] = old[past[known], 1:]
         sample = observed.samples.get(metric)
         if sample is not None:
-            window[:, -1] = sample
+            window[:, -1] = np.where(np.isfinite(sample) & (np.asarray(sample) >= 0), sample, np.nan)
         return frozen(window)
 
 
 def _widen(window: FloatArray, width: int) -> FloatArray:
     padding = max(0, width - window.shape[1])
     return np.pad(window[:, -width:], ((0, 0), (padding, 0)), constant_values=np.nan)
+
+
+def _check_identities(inventory: Inventory) -> None:
+    for kind, rows, index in (
+        ("app VM", inventory.app_vms, inventory.app_row),
+        ("cloud VM", inventory.cloud_vms, inventory.cloud_row),
+        ("service", inventory.services, inventory.service_index),
+    ):
+        if len(rows) != len(index):
+            seen: set[str] = set()
+            twice = next(row.id for row in rows if row.id in seen or seen.add(row.id))  # type: ignore[func-returns-value]
+            raise ValueError(f"{kind} {twice} was reported twice")
+
+
+def _check_rows(observed: Observed, app_vms: int, cloud_vms: int) -> None:
+    columns = {"placement": observed.placement, "sampled_at": observed.sampled_at, **observed.samples}
+    for name, column in columns.items():
+        if np.shape(column) != (app_vms,):
+            raise ValueError(f"{name} has shape {np.shape(column)} for {app_vms} app VMs")
+    if app_vms and (observed.placement.min() < NOWHERE or observed.placement.max() >= cloud_vms):
+        raise ValueError(f"placement names a row outside the {cloud_vms} cloud VMs")
+    if np.isnan(observed.sampled_at).any():
+        raise ValueError("sampled_at is NaN for some app VM: it should be when it was first seen")

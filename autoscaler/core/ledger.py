@@ -5,7 +5,7 @@ A value: every change gives a new one, so that it can be journalled, folded and 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
 from autoscaler.core.model import Action
@@ -52,6 +52,10 @@ class Ledger:
             touched |= {(grant.action.changes_replicas, id_): grant.at for id_ in grant.ids}
         kept = tuple(grant for grant in self.grants if now - grant.at <= keep_s)
         return replace(self, grants=kept + grants, touched=touched)
+
+    def touching(self, changes_replicas: bool, ids: Iterable[str], at: float) -> Ledger:
+        """With `ids` touched again: the end of a plan about them, from which their quiet time counts."""
+        return replace(self, touched={**self.touched, **{(changes_replicas, id_): at for id_ in ids}})
 
     def wanting(self, wanted: Mapping[tuple[Action, str], float]) -> Ledger:
         return replace(self, wanted_since=wanted)

@@ -10,7 +10,7 @@ first (RETRIES of them at most), is tried once more on top of what is kept; the 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -61,30 +61,35 @@ def make_plan(
     effects: Sequence[Effect],
     reserved_bytes: Mapping[str, float],
     limits: Limits,
+    no_parking: Collection[str] = (),
 ) -> Plan:
     """Steps for `effects`, taken together. `reserved_bytes`: cloud VM id -> memory kept for arrivals of other plans in flight.
+    `no_parking`: cloud VMs on which nobody may be parked meanwhile.
 
     Step ids are `plan_id.s1`, `plan_id.s2`, ... in plan order, in which every step stands behind what it requires.
     """
     board = Board(snapshot, effects, reserved_bytes)
-    attempt, reasons = _best_attempt(board, effects)
+    attempt, reasons = _best_attempt(board, effects, no_parking)
     steps = _steps(plan_id, board, attempt, Deadlines(snapshot, limits))
-    return Plan(plan_id, decision_id, steps, tuple(reasons[number] for number in sorted(reasons)))
+    dropped = tuple(sorted(reasons))
+    return Plan(plan_id, decision_id, steps, tuple(reasons[number] for number in dropped), dropped=dropped)
 
 
-def _best_attempt(board: Board, effects: Sequence[Effect]) -> tuple[Attempt, dict[int, str]]:
+def _best_attempt(
+    board: Board, effects: Sequence[Effect], no_parking: Collection[str] = ()
+) -> tuple[Attempt, dict[int, str]]:
     """The rule above: what is planned, and the reason for each effect that is not."""
     kept = dict(enumerate(effects))
     reasons: dict[int, str] = {}
-    attempt = _attempt(board, kept)
+    attempt = _attempt(board, kept, no_parking)
     while attempt.problems:
         reasons |= attempt.problems
         kept = {number: effect for number, effect in kept.items() if number not in attempt.problems}
-        attempt = _attempt(board, kept)
+        attempt = _attempt(board, kept, no_parking)
     if len(reasons) > 1:  # the only one dropped was tried with exactly these
         for number in sorted(reasons)[:RETRIES]:
             more = dict(sorted({**kept, number: effects[number]}.items()))
-            again = _attempt(board, more)
+            again = _attempt(board, more, no_parking)
             if again.problems:
                 reasons[number] = again.problems.get(number, reasons[number])
             else:
@@ -93,18 +98,18 @@ def _best_attempt(board: Board, effects: Sequence[Effect]) -> tuple[Attempt, dic
     return attempt, reasons
 
 
-def _attempt(board: Board, effects: Mapping[int, Effect]) -> Attempt:
+def _attempt(board: Board, effects: Mapping[int, Effect], no_parking: Collection[str]) -> Attempt:
     wished, problems = wish(board, effects)
     if problems:
         return Attempt(wished, (), problems)
-    legs, stuck = order(_ground(board, wished), wished.transfers(board))
+    legs, stuck = order(_ground(board, wished, no_parking), wished.transfers(board))
     for failure in stuck:
         culprit = max(wished.owner[transfer.app] for transfer in failure.waiting)
         problems[culprit] = _explain(board, failure)
     return Attempt(wished, legs, problems)
 
 
-def _ground(board: Board, wished: Wish) -> Ground:
+def _ground(board: Board, wished: Wish, no_parking: Collection[str]) -> Ground:
     leaving = set(wished.releases)
     usable = [row for row, c in enumerate(board.cloud_vms) if c.state is CloudVMState.ACTIVE and row not in leaving]
     there = len(board.snapshot.cloud_vms)
@@ -114,7 +119,11 @@ def _ground(board: Board, wished: Wish) -> Ground:
 
     return Ground(
         free_bytes=board.free_bytes,
-        parking=[row for row in usable if row < there or row in wished.creates],
+        parking=[
+            row
+            for row in usable
+            if (row < there or row in wished.creates) and board.cloud_vms[row].id not in no_parking
+        ],
         may_park=lambda app, row: board.app_vms[app].pinned_to in ("", board.cloud_vms[row].id),
         apart=lambda app, other: clash(board.app_vms[app], [board.app_vms[other]]) is not None,
         residents=residents,

@@ -6,7 +6,7 @@ a cooldown or a stuck step on one of them blocks. `key` is what a stabilization 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import ClassVar
 
@@ -139,3 +139,15 @@ class Separate:
 
 
 Proposal = ScaleOut | ScaleIn | ScaleUp | ScaleDown | Consolidate | Separate
+
+
+def checked(wishes: Iterable[object]) -> tuple[Proposal, ...]:
+    """What a strategy gave, if it is proposals that say why; raises TypeError or ValueError where it is not."""
+    proposals: list[Proposal] = []
+    for wish in wishes:
+        if not isinstance(wish, Proposal):
+            raise TypeError(f"proposed {wish!r:.80}, which is none of the six actions")
+        if not wish.reason:
+            raise ValueError(f"proposed {wish.action} of {wish.key} without a reason")
+        proposals.append(wish)
+    return tuple(proposals)

@@ -17,7 +17,8 @@ DEFAULT_WINDOW = 30
 
 @dataclass(slots=True)
 class EngineState:
-    """`paused`: id ('' = the cluster) -> why. `stuck`: id -> why. `last`: the newest decision's record."""
+    """`paused`: id ('' = the cluster) -> why. `stuck`: id -> why. `seen_at`: those ids -> when they were last observed (or
+    named). `last`: the newest decision's record."""
 
     policy: Policy | None = None
     history: History = field(default_factory=lambda: History(DEFAULT_WINDOW))
@@ -25,6 +26,21 @@ class EngineState:
     sagas: tuple[Saga, ...] = ()
     paused: Mapping[str, str] = field(default_factory=dict)
     stuck: Mapping[str, str] = field(default_factory=dict)
+    seen_at: Mapping[str, float] = field(default_factory=dict)
     decided_at: float | None = None
     last: AuditRecord | None = None
     totals: Totals = field(default_factory=Totals)
+
+    def forget_absent(self, at: float, absent_s: float) -> tuple[str, ...]:
+        """Forget pauses of, and stuck steps on, what has not been observed for `absent_s`; which that were."""
+        if not self.paused and not self.stuck:
+            return ()
+        inventory = self.history.inventory
+        known = ({"": 0}, inventory.app_row, inventory.cloud_row, inventory.service_index)
+        named = dict.fromkeys((*self.paused, *self.stuck))
+        seen = {id_: at if any(id_ in rows for rows in known) else self.seen_at.get(id_, at) for id_ in named}
+        gone = tuple(id_ for id_, last in seen.items() if at - last > absent_s)
+        self.seen_at = {id_: last for id_, last in seen.items() if id_ not in gone}
+        self.paused = {id_: why for id_, why in self.paused.items() if id_ not in gone}
+        self.stuck = {id_: why for id_, why in self.stuck.items() if id_ not in gone}
+        return gone

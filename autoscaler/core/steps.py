@@ -1,7 +1,7 @@
 """What a plan is made of: one step is one thing an actuator can do. The saga treats the action of a step as opaque.
 
-`subjects` are the ids a step touches; `arrival` is the (app VM, cloud VM) it will put somewhere, so that room can be
-kept for steps in flight without anyone asking what kind of step it is.
+`subjects` are the ids a step changes; `cloud_vms` those it runs on; `arrival` is the (app VM, cloud VM) it will put
+somewhere, so that room can be kept for steps in flight without anyone asking what kind of step it is.
 """
 
 from __future__ import annotations
@@ -23,6 +23,10 @@ class StartAppVM:
         return (self.app_vm.id,)
 
     @property
+    def cloud_vms(self) -> tuple[str, ...]:
+        return (self.cloud_vm,)
+
+    @property
     def arrival(self) -> tuple[str, str] | None:
         return (self.app_vm.id, self.cloud_vm)
 
@@ -35,6 +39,10 @@ class StopAppVM:
     @property
     def subjects(self) -> tuple[str, ...]:
         return (self.app_vm,)
+
+    @property
+    def cloud_vms(self) -> tuple[str, ...]:
+        return ()
 
     @property
     def arrival(self) -> tuple[str, str] | None:
@@ -52,6 +60,10 @@ class CreateCloudVM:
         return (self.cloud_vm,)
 
     @property
+    def cloud_vms(self) -> tuple[str, ...]:
+        return (self.cloud_vm,)
+
+    @property
     def arrival(self) -> tuple[str, str] | None:
         return None
 
@@ -63,6 +75,10 @@ class ReleaseCloudVM:
 
     @property
     def subjects(self) -> tuple[str, ...]:
+        return (self.cloud_vm,)
+
+    @property
+    def cloud_vms(self) -> tuple[str, ...]:
         return (self.cloud_vm,)
 
     @property
@@ -83,6 +99,10 @@ class Cordon:
         return (self.cloud_vm,)
 
     @property
+    def cloud_vms(self) -> tuple[str, ...]:
+        return (self.cloud_vm,)
+
+    @property
     def arrival(self) -> tuple[str, str] | None:
         return None
 
@@ -97,6 +117,10 @@ class Migrate:
     @property
     def subjects(self) -> tuple[str, ...]:
         return (self.app_vm,)
+
+    @property
+    def cloud_vms(self) -> tuple[str, ...]:
+        return (self.source, self.target)
 
     @property
     def arrival(self) -> tuple[str, str] | None:
@@ -134,10 +158,12 @@ class Certificate:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """Ordered, capacity-feasible steps for what was granted; `infeasible` says why some of it cannot be reached."""
+    """Ordered, capacity-feasible steps for what was granted; `infeasible` says why some of it cannot be reached, and
+    `dropped` which: numbers of granted proposals, counted from 0, one for each reason."""
 
     id: str
     decision: str
     steps: tuple[Step, ...]
     infeasible: tuple[str, ...] = ()
     certificate: Certificate | None = None
+    dropped: tuple[int, ...] = ()

@@ -2,62 +2,79 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from math import ceil
 
-from autoscaler.core.calendar import any_open, opens_at
+from autoscaler.core.calendar import any_open, local, opens_at
 from autoscaler.core.decision import Denial
-from autoscaler.core.guards.case import Case
+from autoscaler.core.guards.case import Case, at_least
 from autoscaler.core.ledger import Grant
+from autoscaler.core.model import CloudVMState
 from autoscaler.core.policy import Budget
+
+ROUNDING = 1e-9  # 30 % of 10 are 3, not a hair more
 
 
 def budget(case: Case) -> Denial | None:
-    """Every budget of the policy that speaks of this action has something left for it."""
-    for number, limit in enumerate(case.policy.limits.budgets):
-        if case.action in limit.actions:
-            denial = _closed(case, limit, number) or _spent(case, limit, number)
-            if denial is not None:
-                return denial
-    return None
+    """Every budget of the policy that speaks of this action is open and has something left for it."""
+    denials = [
+        denial
+        for number, limit in enumerate(case.policy.limits.budgets)
+        if case.action in limit.actions
+        for denial in _refusals(case, limit, f"limits.budgets[{number}]")
+    ]
+    if len(denials) < 2:
+        return denials[0] if denials else None
+    ends = [denial.until for denial in denials]
+    return Denial(
+        "budget",
+        "; ".join(denial.reason for denial in denials),
+        denials[0].evidence,
+        " and ".join(denial.relax for denial in denials),
+        None if None in ends else max(end for end in ends if end is not None),
+    )
 
 
-def _closed(case: Case, limit: Budget, number: int) -> Denial | None:
-    if not limit.windows or any_open(limit.windows, case.now):
-        return None
-    zone = limit.windows[0].time_zone
-    reason = f"{case.action} is allowed only inside its windows ({zone})"
-    return Denial("budget", reason, relax=f"limits.budgets[{number}].windows", until=opens_at(limit.windows, case.now))
-
-
-def _spent(case: Case, limit: Budget, number: int) -> Denial | None:
+def _refusals(case: Case, limit: Budget, where: str) -> Iterator[Denial]:
+    if limit.windows and not any_open(limit.windows, case.now):
+        zone = limit.windows[0].time_zone
+        here = f"{local(case.now, zone):%A %H:%M} {zone}"
+        reason = f"{case.action} is allowed only inside its windows; it is {here}"
+        yield Denial("budget", reason, {}, f"{where}.windows: one with {here}", opens_at(limit.windows, case.now))
     spent = _counted(case, limit)
-    where = f"limits.budgets[{number}]"
-    frees = spent[0].at + limit.per_s if spent and limit.per_s is not None else None
     if limit.count is not None and len(spent) + 1 > limit.count:
-        return _denial(f"{where}.count", "actions", len(spent), 1, limit.count, limit, frees)
+        relax = f"{where}.count >= {len(spent) + 1}"
+        yield _denial(case, limit, "actions", (len(spent), 1, limit.count), relax, [1] * len(spent), spent)
     if limit.migrations is not None:
-        moved, wanted = sum(grant.migrations for grant in spent), len(case.effect.moves)
-        if wanted and moved + wanted > limit.migrations:
-            return _denial(f"{where}.migrations", "migrations", moved, wanted, limit.migrations, limit, frees)
+        yield from _migrations(case, limit, spent, where)
     if limit.per_cent is not None:
-        return _share(case, limit, spent, where, frees)
-    return None
+        yield from _share(case, limit, spent, where)
 
 
-def _share(case: Case, limit: Budget, spent: Sequence[Grant], where: str, frees: float | None) -> Denial | None:
-    """A share rounds up, so that 10 % of three is one and not none."""
+def _migrations(case: Case, limit: Budget, spent: Sequence[Grant], where: str) -> Iterator[Denial]:
+    assert limit.migrations is not None
+    each = [grant.migrations for grant in spent]
+    moved, wanted = sum(each), len(case.effect.moves)
+    if wanted and moved + wanted > limit.migrations:
+        relax = f"{where}.migrations >= {moved + wanted}"
+        yield _denial(case, limit, "migrations", (moved, wanted, limit.migrations), relax, each, spent)
+
+
+def _share(case: Case, limit: Budget, spent: Sequence[Grant], where: str) -> Iterator[Denial]:
+    """A share rounds up, so that 10 % of three is one and not none; 0 % is none. It is one of what was there before."""
     assert limit.per_cent is not None
     if case.action.changes_replicas:
         spent = [grant for grant in spent if grant.key == case.proposal.key]
         population = case.view.replicas.get(case.proposal.key, 0)
         population += sum(1 if grant.action.saves_money else -1 for grant in spent)
     else:
-        population = len(case.snapshot.cloud_vms)
-    allowed = max(1, ceil(max(population, 0) * limit.per_cent / 100.0))
-    if len(spent) + 1 <= allowed:
-        return None
-    return _denial(f"{where}.per_cent", f"of {population}", len(spent), 1, allowed, limit, frees)
+        population = sum(cloud_vm.state is not CloudVMState.GONE for cloud_vm in case.snapshot.cloud_vms)
+    allowed = max(1, ceil(max(population, 0) * limit.per_cent / 100.0 - ROUNDING)) if limit.per_cent > 0 else 0
+    if len(spent) + 1 > allowed:
+        share = 100.0 * len(spent) / population + 1e-6 if population > 0 and spent else 1e-6
+        relax = f"{where}.per_cent >= {at_least(share, 6)}" if len(spent) < population or not spent else "more of them"
+        what = f"of {population} ({limit.per_cent:g} %)"
+        yield _denial(case, limit, what, (len(spent), 1, allowed), relax, [1] * len(spent), spent)
 
 
 def _counted(case: Case, limit: Budget) -> Sequence[Grant]:
@@ -67,8 +84,27 @@ def _counted(case: Case, limit: Budget) -> Sequence[Grant]:
     return [grant for grant in (*earlier, *case.granted) if grant.action in limit.actions]
 
 
-def _denial(where: str, what: str, spent: int, wanted: int, allowed: int, limit: Budget, frees: float | None) -> Denial:
+def _denial(
+    case: Case,
+    limit: Budget,
+    what: str,
+    numbers: tuple[int, int, int],
+    relax: str,
+    each: Sequence[int],
+    spent: Sequence[Grant],
+) -> Denial:
+    """`numbers`: spent, wanted, allowed. `each`: what each of `spent` took."""
+    taken, wanted, allowed = numbers
     period = "tick" if limit.per_s is None else f"{limit.per_s:.0f} s"
-    reason = f"budget: {spent} {what} used of {allowed} per {period}, {wanted} more wanted"
-    evidence = {"spent": spent, "wanted": wanted, "allowed": allowed}
-    return Denial("budget", reason, evidence, f"{where} >= {spent + wanted}", frees)
+    reason = f"budget: {taken} {what} used of {allowed} per {period}, {wanted} more wanted"
+    evidence = {"spent": taken, "wanted": wanted, "allowed": allowed}
+    return Denial("budget", reason, evidence, relax, _frees_at(case, limit, taken + wanted - allowed, each, spent))
+
+
+def _frees_at(case: Case, limit: Budget, excess: int, each: Sequence[int], spent: Sequence[Grant]) -> float | None:
+    """When so much of what was spent has run out that the wish would fit; None where that will never be enough."""
+    for grant, took in zip(spent, each, strict=True):
+        excess -= took
+        if excess <= 0:
+            return case.now + case.policy.every_s if limit.per_s is None else grant.at + limit.per_s
+    return None

@@ -1,10 +1,14 @@
-"""What a guard is shown: one proposal, what it would do, and everything it may be judged by. A value; no rules here."""
+"""What a guard is shown: one proposal, what it would do, and everything it may be judged by. A value; no rules here.
+
+`at_least` and `at_most` print the number a denial's `relax` asks for, rounded to the side on which it does help.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
+from math import ceil, floor, isnan
 from typing import Any
 
 from autoscaler.core.decision import Denial
@@ -12,7 +16,7 @@ from autoscaler.core.effect import Effect
 from autoscaler.core.ledger import Grant, Ledger
 from autoscaler.core.migration import Prediction, predict
 from autoscaler.core.model import Action
-from autoscaler.core.policy import Policy
+from autoscaler.core.policy import Limits, Policy
 from autoscaler.core.projection import Projection
 from autoscaler.core.proposals import Proposal
 from autoscaler.core.snapshot import DIRTY, Snapshot
@@ -73,10 +77,25 @@ class Case:
 
     def prediction(self, app_vm: str) -> Prediction:
         """What moving `app_vm` would cost, by the migration model."""
-        row = self.snapshot.inventory.app_row[app_vm]
-        dirty = self.snapshot.recent(DIRTY)[row] if DIRTY in self.snapshot.usage else 0.0
-        rate = self.policy.limits.migration_bandwidth_bytes_per_s
-        return predict(float(self.snapshot.memory_in_use_bytes[row]), float(dirty) if dirty == dirty else 0.0, rate)  # noqa: PLR0124 NaN
+        return prediction(app_vm, self.snapshot, self.policy.limits)
+
+
+def prediction(app_vm: str, snapshot: Snapshot, limits: Limits) -> Prediction:
+    """What moving `app_vm` would cost, by the migration model: its memory in use, what it was last seen to dirty."""
+    row = snapshot.inventory.app_row[app_vm]
+    dirty = float(snapshot.latest(DIRTY)[row]) if DIRTY in snapshot.usage else 0.0
+    memory = float(snapshot.memory_in_use_bytes[row])
+    return predict(memory, 0.0 if isnan(dirty) else dirty, limits.migration_bandwidth_bytes_per_s)
 
 
 Guard = Callable[[Case], Denial | None]
+
+
+def at_least(value: float, digits: int = 0) -> str:
+    """`value` rounded up to so many digits after the point."""
+    return f"{ceil(value * 10**digits - 1e-9) / 10**digits:.{digits}f}"
+
+
+def at_most(value: float, digits: int = 0) -> str:
+    """`value` rounded down to so many digits after the point."""
+    return f"{floor(value * 10**digits + 1e-9) / 10**digits:.{digits}f}"

@@ -6,8 +6,8 @@ from collections.abc import Iterable
 
 from autoscaler.core.decision import Denial
 from autoscaler.core.expand import clash
-from autoscaler.core.guards.case import Case
-from autoscaler.core.model import AppVM
+from autoscaler.core.guards.case import Case, at_most
+from autoscaler.core.model import AppVM, CloudVMState
 
 ROUNDING = 1e-9  # of a core or a byte: sums of floats may differ in the last digit
 
@@ -53,14 +53,14 @@ def anti_affinity(case: Case) -> Denial | None:
     arriving = list(_arriving(case))
     gone = {move.app_vm for move in case.effect.moves} | set(case.effect.stops)
     for position, (app_vm, target) in enumerate(arriving):
-        staying = [a for a in view.residents(view.row_of[target]) if a.id not in gone] if target in view.row_of else []
+        staying = [a for a in view.neighbours(view.row_of[target]) if a.id not in gone] if target in view.row_of else []
         together = [other for other, where in arriving[:position] if where == target]
         other = clash(app_vm, staying + together)
         if other is not None:
             return Denial(
                 "anti_affinity",
                 f"{app_vm.id} must stay apart from {other.id}, which would share {target}",
-                relax="another cloud VM",
+                relax=f"another cloud VM than {target}",
             )
     return None
 
@@ -72,11 +72,7 @@ def capacity(case: Case) -> Denial | None:
     for target in _targets(case):
         row, size = after.row_of[target], after.cloud_vms[after.row_of[target]].size
         if not after.usable[row]:
-            state = after.cloud_vms[row].state
-            return Denial(
-                "capacity",
-                f"{target} takes no app VMs: {'about to be released' if target in after.released else state}",
-            )
+            return Denial("capacity", f"{target} takes no app VMs: {_closed(case, row)}", relax="another cloud VM")
         checks = (
             ("memory allocated", "bytes", after.memory_allocated_bytes[row], size.memory_bytes),
             ("memory in use", "bytes", after.memory_used_bytes[row], size.memory_bytes),
@@ -98,24 +94,45 @@ def headroom(case: Case) -> Denial | None:
     """A receiving cloud VM keeps its headroom. One created to relieve an overload may start above it: better than before."""
     after, limits = case.after, case.policy.limits
     created = {cloud_vm.id for cloud_vm in case.effect.creates}
+    short: dict[str, tuple[float, float, str]] = {}  # resource -> the highest load, what is kept free of it, where
     for target in _targets(case):
         if target in created and not case.action.saves_money:
             continue
         row, size = after.row_of[target], after.cloud_vms[after.row_of[target]].size
         checks = (
-            ("cpu", after.cpu_used[row] / size.cores, limits.cpu_headroom_fraction),
-            ("memory", after.memory_allocated_bytes[row] / size.memory_bytes, limits.memory_headroom_fraction),
+            ("cpu", float(after.cpu_used[row] / size.cores), limits.cpu_headroom_fraction),
+            ("memory", float(after.memory_allocated_bytes[row] / size.memory_bytes), limits.memory_headroom_fraction),
         )
         for what, load, kept in checks:
-            if load > 1 - kept + ROUNDING:
-                evidence = {"load_fraction": float(load), "headroom_fraction": kept}
-                return Denial(
-                    "headroom",
-                    f"{target} would be at {load:.0%} of its {what}, {kept:.0%} is kept free",
-                    evidence,
-                    f"limits.headroom.{what} <= {max(0.0, 1 - load):.3f}",
-                )
-    return None
+            if load > 1 - kept + ROUNDING and load > short.get(what, (0.0,))[0]:
+                short[what] = (load, kept, target)
+    if not short:
+        return None
+    reason = "; ".join(
+        f"{target} would be at {load:.1%} of its {what}, {kept:.1%} is kept free"
+        for what, (load, kept, target) in short.items()
+    )
+    load, kept, _ = next(iter(short.values()))
+    relax = " and ".join(_less_headroom(what, load, target) for what, (load, _, target) in short.items())
+    return Denial("headroom", reason, {"load_fraction": load, "headroom_fraction": kept}, relax)
+
+
+def _less_headroom(what: str, load: float, target: str) -> str:
+    return (
+        f"limits.headroom.{what} <= {at_most(1 - load, 4)}"
+        if load <= 1
+        else f"a cloud VM with more {what} than {target}"
+    )
+
+
+def _closed(case: Case, row: int) -> str:
+    """Why the cloud VM of `row` takes nobody."""
+    cloud_vm = case.after.cloud_vms[row]
+    if cloud_vm.id in case.after.released:
+        return "about to be released"
+    return (
+        "a plan is working on it, or it is paused or stuck" if cloud_vm.state is CloudVMState.ACTIVE else cloud_vm.state
+    )
 
 
 def _arriving(case: Case) -> Iterable[tuple[AppVM, str]]:

@@ -9,7 +9,7 @@ import numpy as np
 from autoscaler.core.calendar import local
 from autoscaler.core.conditions import context
 from autoscaler.core.decision import Denial
-from autoscaler.core.guards.case import Case
+from autoscaler.core.guards.case import Case, at_least
 
 
 def paused(case: Case) -> Denial | None:
@@ -51,14 +51,14 @@ def freshness(case: Case) -> Denial | None:
         "freshness",
         f"the newest sample of {app_vm} is {age:.0f} s old (limit {limit:.0f} s)",
         evidence,
-        f"limits.fresh >= {age:.0f}s",
+        f"limits.fresh >= {at_least(age)}s",
     )
 
 
 def in_flight(case: Case) -> Denial | None:
-    """Nothing is proposed twice: what a plan is working on is left to that plan."""
+    """Nothing is proposed twice, and nobody is sent where a plan is at work: that is left to that plan."""
     busy = case.snapshot.in_flight
-    for subject in case.subjects:
+    for subject in (*case.subjects, *case.effect.touched):
         if subject in busy:
             return Denial("in_flight", f"a plan is working on {subject}", relax="the end of that plan")
     for released in case.effect.releases:
@@ -78,7 +78,11 @@ def condition(case: Case) -> Denial | None:
             service = getattr(case.proposal, "service", None)
             clock = (here.hour, here.minute, here.weekday())
             variables = context(case.snapshot, case.action, service, case.standing.forecast, clock)
-        if not holds(variables):
+        try:
+            held = holds(variables)
+        except Exception as error:  # noqa: BLE001  an expression that fails on some value must not stop the controller
+            return Denial("condition", f"{rule.when} cannot be evaluated: {error}", relax="a condition that can be")
+        if not held:
             return Denial("condition", rule.reason or f"the condition does not hold: {rule.when}", relax=rule.when)
     return None
 

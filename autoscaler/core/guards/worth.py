@@ -5,8 +5,11 @@ from __future__ import annotations
 import numpy as np
 
 from autoscaler.core.decision import Denial
-from autoscaler.core.guards.case import Case
+from autoscaler.core.guards.case import Case, at_least
+from autoscaler.core.ledger import DAY_S
 from autoscaler.core.migration import SETUP_S
+
+ROUNDING_S = 1e-9  # sums of floats may differ in the last digit
 
 
 def downtime_budget(case: Case) -> Denial | None:
@@ -20,14 +23,14 @@ def downtime_budget(case: Case) -> Denial | None:
             continue
         spent = case.standing.ledger.downtime_s(app_vm.id, case.now)
         predicted = case.prediction(app_vm.id).downtime_s
-        if spent + predicted > allowed:
+        if spent + predicted > allowed + ROUNDING_S:
             reason = (
                 f"{app_vm.id} would be paused {predicted:.2f} s on top of {spent:.2f} s in 24 h, budget {allowed:.2f} s"
             )
             evidence = {"predicted_s": predicted, "spent_s": spent, "budget_s": allowed}
-            return Denial(
-                "downtime_budget", reason, evidence, f"{app_vm.id}.downtime_budget >= {spent + predicted:.2f}s"
-            )
+            where = "limits" if app_vm.downtime_budget_s is None else app_vm.id
+            relax = f"{where}.downtime_budget >= {at_least(spent + predicted, 2)}s"
+            return Denial("downtime_budget", reason, evidence, relax, _frees_at(case, app_vm.id, allowed - predicted))
     return None
 
 
@@ -45,15 +48,28 @@ def worth_it(case: Case) -> Denial | None:
     savings = saved / total if total > 0 else 0.0
     disruption = sum(case.prediction(move.app_vm).total_s for move in case.effect.moves) / _all_disruption_s(case)
     score = savings / disruption
-    if savings > 0 and score >= 1 / k:
+    needed = 1 / k if k > 0 else float("inf")
+    if savings > 0 and score >= needed:
         return None
-    reason = (
-        f"saves {savings:.1%} of the bill for {disruption:.1%} of all disruption: score {score:.2f}, needed {1 / k:.2f}"
+    reason = f"saves {savings:.1%} of the bill for {disruption:.1%} of all disruption: score {score:.2f}, needed {needed:.2f}"
+    evidence = {"savings_fraction": savings, "disruption_fraction": disruption, "score": score, "needed": needed}
+    relax = (
+        f"limits.worth_it.k >= {at_least(1 / score, 2)}" if score > 0 else "a plan that costs less than what it ends"
     )
-    evidence = {"savings_fraction": savings, "disruption_fraction": disruption, "score": score, "needed": 1 / k}
-    return Denial(
-        "worth_it", reason, evidence, f"limits.worth_it.k >= {1 / score:.2f}" if score > 0 else "a cheaper plan"
-    )
+    return Denial("worth_it", reason, evidence, relax)
+
+
+def _frees_at(case: Case, app_vm: str, spare_s: float) -> float | None:
+    """When enough of the pauses of the last 24 h are forgotten to leave `spare_s` or less; None: never enough."""
+    if spare_s < 0:
+        return None
+    spent = case.standing.ledger.downtime_s(app_vm, case.now)
+    for pause in case.standing.ledger.pauses.get(app_vm, ()):
+        if case.now - pause.at < DAY_S:
+            spent -= pause.downtime_s
+            if spent <= spare_s + ROUNDING_S:
+                return pause.at + DAY_S
+    return None
 
 
 def _saved_per_hour(case: Case) -> float:
