@@ -27,6 +27,7 @@ from starlette.routing import Route
 from autoscaler.core.audit import AuditRecord
 from autoscaler.core.engine import Toolbox
 from autoscaler.core.events import Word
+from autoscaler.errors import FlexCapsuleError, UsageError
 from autoscaler.telemetry import token as tokens
 from autoscaler.telemetry.collector import registry_of
 from autoscaler.telemetry.openapi import PROBLEM, document
@@ -47,7 +48,8 @@ class Archive(Protocol):
     def decisions(self, limit: int, before: str | None = None) -> Sequence[AuditRecord]:
         """Newest first, those before decision `before`."""
 
-    def decision(self, id_: str) -> AuditRecord | None: ...
+    def decision(self, name: str) -> AuditRecord:
+        """Raises UsageError where there is none of that id, as `decisions` does."""
 
 
 Say = Callable[[Word, str, str, str], None]  # word, subject, who, why
@@ -103,10 +105,7 @@ class Endpoints:
         return _answer(DecisionList(decisions=page, next_before=page[-1].id if len(found) > limit else None))
 
     async def decision(self, request: Request) -> Response:
-        id_ = request.path_params["id"]
-        audit = await run_in_threadpool(self._desk.archive.decision, id_)
-        if audit is None:
-            raise HTTPException(404, f"there is no decision {id_!r} in the journal; see /api/v1/decisions")
+        audit = await run_in_threadpool(self._desk.archive.decision, request.path_params["id"])
         return _answer(decision_report(audit))
 
     async def plan(self, request: Request) -> Response:
@@ -171,7 +170,11 @@ def known(view: View, subject: str, word: Word) -> bool:
 def application(desk: Desk) -> Starlette:
     """The ASGI application."""
     endpoints = Endpoints(desk)
-    handlers: dict[Any, Callable[[Request, Exception], Any]] = {HTTPException: _problem, Exception: _bug}
+    handlers: dict[Any, Callable[[Request, Exception], Any]] = {
+        HTTPException: _problem,
+        FlexCapsuleError: _refused,
+        Exception: _bug,
+    }
     return Starlette(
         routes=[
             Route(operation.path, getattr(endpoints, name), methods=[operation.method.upper()])
@@ -213,6 +216,12 @@ def _problem(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
     content = Problem(title=HTTPStatus(error.status_code).phrase, status=error.status_code, detail=error.detail)
     return Response(content.model_dump_json(), error.status_code, dict(error.headers or {}), media_type=PROBLEM)
+
+
+def _refused(request: Request, error: Exception) -> Response:
+    """What the journal says no to: there is no such decision; or it cannot be read, which is not the caller's fault."""
+    status = HTTPStatus.NOT_FOUND if isinstance(error, UsageError) else HTTPStatus.SERVICE_UNAVAILABLE
+    return _problem(request, HTTPException(status, str(error)))
 
 
 def _bug(request: Request, error: Exception) -> Response:

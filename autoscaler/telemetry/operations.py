@@ -56,7 +56,12 @@ OPERATIONS: tuple[tuple[Operation, str], ...] = (
     (Operation("get", "/api/v1/status", "What is believed now", StatusReport, problems=(409,)), "status"),
     (
         Operation(
-            "get", "/api/v1/decisions", "Past decisions, newest first", DecisionList, problems=(422,), parameters=_LIST
+            "get",
+            "/api/v1/decisions",
+            "Past decisions, newest first",
+            DecisionList,
+            problems=(404, 422),
+            parameters=_LIST,
         ),
         "decisions",
     ),

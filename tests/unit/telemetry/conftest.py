@@ -15,6 +15,7 @@ from autoscaler.core.model import CloudVMSize
 from autoscaler.core.policy import Limits, Policy, StrategySpec
 from autoscaler.core.proposals import Proposal, ScaleIn, ScaleOut
 from autoscaler.core.snapshot import Snapshot
+from autoscaler.errors import UsageError
 from autoscaler.ports import Checkpoint
 from autoscaler.runtime import Loop, Ports
 from autoscaler.sim.cluster import SimulatedCluster
@@ -67,12 +68,14 @@ class Memory:
 
     def decisions(self, limit: int, before: str | None = None) -> Sequence[AuditRecord]:
         newest = self.records[::-1]
-        ids = [audit.decision.id for audit in newest]
-        start = ids.index(before) + 1 if before in ids else 0
+        start = 0 if before is None else newest.index(self.decision(before)) + 1
         return newest[start : start + limit]
 
-    def decision(self, id_: str) -> AuditRecord | None:
-        return next((audit for audit in self.records if audit.decision.id == id_), None)
+    def decision(self, name: str) -> AuditRecord:
+        for audit in self.records:
+            if audit.decision.id == name:
+                return audit
+        raise UsageError(f"there is no decision {name}")
 
 
 @dataclass

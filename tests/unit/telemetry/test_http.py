@@ -139,6 +139,7 @@ def test_a_limit_that_is_wrong_gets_a_problem(client: Client, limit: str) -> Non
 
 def test_what_is_not_there_and_methods_that_are_not_there(client: Client) -> None:
     assert client.get("/api/v1/decisions/d999").status_code == 404
+    assert client.get("/api/v1/decisions?before=d999").status_code == 404
     assert client.get("/etc/passwd").status_code == 404
     assert client.delete("/api/v1/status").status_code == 405
     assert client.get("/api/v1/pause").status_code == 405
