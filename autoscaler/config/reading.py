@@ -18,6 +18,7 @@ from autoscaler.policylang.schema import document_schema
 from autoscaler.policylang.tree import parse, read_source
 from autoscaler.sim.scenario import Scenario
 
+NESTED = (Cluster, Simulated, JournalSettings, Http, Log)
 S = TypeVar("S", Config, Cluster, Simulated, JournalSettings, Http, Log)
 
 
@@ -68,7 +69,7 @@ def _resolved(value: S, base: Path) -> S:
     changes: dict[str, Any] = {}
     for part in fields(value):
         told = getattr(value, part.name)
-        if isinstance(told, Cluster | Simulated | JournalSettings | Http | Log):
+        if type(told) in NESTED:
             changes[part.name] = _resolved(told, base)
         elif isinstance(told, str) and part.name in ("policy", "shadow_policy"):
             changes[part.name] = str(resolve_policy(told, base))

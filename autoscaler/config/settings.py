@@ -14,6 +14,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, WithJsonSchema
 
 from autoscaler.config.ready import known_policy
+from autoscaler.errors import UsageError
 from autoscaler.policylang.forms import Text, wrong
 from autoscaler.policylang.tree import brief
 from autoscaler.sim.scenario import Scenario
@@ -24,18 +25,22 @@ PACE = re.compile(r"([0-9]+(?:\.[0-9]+)?) ?x")
 
 
 def parse_pace(value: Any) -> float:
-    """Virtual seconds per real second: `real` is 1, `120x` is 120, `max` (no waiting at all) is infinite.
-
-    Raises PydanticCustomError, whose `message()` says what was expected.
-    """
+    """Virtual seconds per real second: `real` is 1, `120x` is 120, `max` (no waiting at all) is infinite. Raises UsageError."""
     if value in (REAL, FULL):
         return 1.0 if value == REAL else math.inf
     match = PACE.fullmatch(value) if isinstance(value, str) and len(value) < 20 else None
     if match is None or not 0 < float(match.group(1)) <= FASTEST:
-        raise wrong(
+        raise UsageError(
             f"{brief(value)} is not a pace; expected {REAL}, {FULL}, or a factor such as 120x (at most {FASTEST:.0f}x)"
         )
     return float(match.group(1))
+
+
+def _pace(value: Any) -> float:
+    try:
+        return parse_pace(value)
+    except UsageError as error:
+        raise wrong(str(error)) from None
 
 
 def _file(value: str) -> Path:
@@ -47,7 +52,7 @@ def _told(default: Any, doc: str, **more: Any) -> Any:
 
 
 Pace = Annotated[
-    float, BeforeValidator(parse_pace), WithJsonSchema({"type": "string", "pattern": "^(real|max|[0-9.]+ ?x)$"})
+    float, BeforeValidator(_pace), WithJsonSchema({"type": "string", "pattern": "^(real|max|[0-9.]+ ?x)$"})
 ]
 File = Annotated[Text, BeforeValidator(lambda value: str(_file(value)) if isinstance(value, str) else value)]
 PolicyName = Annotated[Text, BeforeValidator(known_policy)]

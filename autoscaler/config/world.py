@@ -7,19 +7,17 @@ place at the start.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
-from typing import Annotated, Any
-
-from pydantic import BeforeValidator, WithJsonSchema
+from typing import Any
 
 from autoscaler.errors import UsageError
-from autoscaler.policylang.forms import fill, locate, path_text, wrong
+from autoscaler.policylang.calendar import Instant
+from autoscaler.policylang.forms import fill
 from autoscaler.policylang.records import Record, Recorder
+from autoscaler.policylang.references import Misfit, refuse_misfits, twice, unknown
 from autoscaler.policylang.schema import document_schema
-from autoscaler.policylang.tree import MIB, Node, Source, brief, parse, read_source
-from autoscaler.policylang.units import nearest
+from autoscaler.policylang.tree import MIB, Node, Source, parse, read_source
 from autoscaler.sim.example import example_scenario
 from autoscaler.sim.founding import demand_of, found
 from autoscaler.sim.scenario import Scenario
@@ -52,27 +50,25 @@ def world_schema() -> dict[str, Any]:
 
 def check_world(scenario: Scenario, source: Source, root: Node) -> None:
     """Raises PolicyError where the parts of a world do not fit together; `root`: where the world stands in `source`."""
-    for steps, message in _misfits(scenario):
-        node, taken = locate(root, steps)
-        raise source.error(f"{path_text(taken)}: {message}", node.line, node.column)
+    refuse_misfits(_misfits(scenario), source, root)
     try:
         found(scenario, demand_of(scenario).subjects)
     except UsageError as error:
         raise source.error(str(error), root.line, root.column) from None
 
 
-def _misfits(scenario: Scenario) -> Iterator[tuple[tuple[int | str, ...], str]]:
+def _misfits(scenario: Scenario) -> Iterator[Misfit]:
     sizes, clouds = [s.name for s in scenario.catalogue], [c.id for c in scenario.cloud_vms]
-    yield from _twice("catalogue", "name", sizes)
-    yield from _twice("cloud_vms", "id", clouds)
-    yield from _twice("services", "id", [s.id for s in scenario.services])
-    yield from _twice(
+    yield from twice("catalogue", "name", sizes)
+    yield from twice("cloud_vms", "id", clouds)
+    yield from twice("services", "id", [s.id for s in scenario.services])
+    yield from twice(
         "app_vms",
         "id",
         [*(f"{s.id}-{n + 1}" for s in scenario.services for n in range(s.replicas)), *(a.id for a in scenario.app_vms)],
     )
     for row, cloud_vm in enumerate(scenario.cloud_vms):
-        yield from _unknown(("cloud_vms", row, "size"), cloud_vm.size, "size of the catalogue", sizes)
+        yield from unknown(("cloud_vms", row, "size"), cloud_vm.size, "size of the catalogue", sizes)
     for row, service in enumerate(scenario.services):
         if service.min_replicas > service.max_replicas:
             yield (
@@ -80,43 +76,13 @@ def _misfits(scenario: Scenario) -> Iterator[tuple[tuple[int | str, ...], str]]:
                 f"{service.min_replicas} is more than max_replicas; expected {service.max_replicas} at most",
             )
         for number, on in enumerate(service.on):
-            yield from _unknown(("services", row, "on", number), on, "cloud VM", clouds)
+            yield from unknown(("services", row, "on", number), on, "cloud VM", clouds)
     for row, app_vm in enumerate(scenario.app_vms):
         for key in ("on", "pinned_to"):
             if getattr(app_vm, key):
-                yield from _unknown(("app_vms", row, key), getattr(app_vm, key), "cloud VM", clouds)
+                yield from unknown(("app_vms", row, key), getattr(app_vm, key), "cloud VM", clouds)
 
 
-def _twice(group: str, key: str, ids: list[str]) -> Iterator[tuple[tuple[int | str, ...], str]]:
-    seen: set[str] = set()
-    for row, id_ in enumerate(ids):
-        if id_ in seen:
-            yield (group, row, key), f"{brief(id_)} is here twice; expected every {key} once"
-        seen.add(id_)
-
-
-def _unknown(
-    steps: tuple[int | str, ...], name: str, what: str, known: list[str]
-) -> Iterator[tuple[tuple[int | str, ...], str]]:
-    if name not in known:
-        yield (
-            steps,
-            f"{brief(name)} is no {what}; expected one of {', '.join(known[:20]) or 'none: there is none'}{nearest(name, known)}",
-        )
-
-
-def _instant(value: Any) -> float:
-    """`2026-01-05T00:00:00Z` to seconds since the epoch; UTC where no offset is given."""
-    try:
-        read = datetime.fromisoformat(value) if isinstance(value, str) else None
-    except ValueError:
-        read = None
-    if read is None or not 1970 <= read.year <= 2200:
-        raise wrong(f"{brief(value)} is not a date and time; expected one such as 2026-01-05T00:00:00Z")
-    return (read if read.tzinfo else read.replace(tzinfo=UTC)).timestamp()
-
-
-Instant = Annotated[float, BeforeValidator(_instant), WithJsonSchema({"type": "string", "format": "date-time"})]
 KEYS = {"start_at": "start", "dirty_bytes_per_core_s": "dirty_per_core"}
 AMOUNT: Mapping[str, float] = {"ge": 0.0, "le": 1e6}
 SHARE: Mapping[str, float] = {"ge": 0.0, "le": 1.0}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from datetime import UTC, datetime
 from typing import Annotated, Any
 from zoneinfo import ZoneInfo, available_timezones
 
@@ -56,11 +57,23 @@ def _range(word: Any) -> tuple[int, ...]:
     return tuple(day % 7 for day in range(first, (last if last >= first else last + 7) + 1))
 
 
+def _instant(value: Any) -> float:
+    """`2026-01-05T00:00:00Z` to seconds since the epoch; UTC where no offset is given."""
+    try:
+        read = datetime.fromisoformat(value) if isinstance(value, str) else None
+    except ValueError:
+        read = None
+    if read is None or not 1970 <= read.year <= 2200:
+        raise wrong(f"{brief(value)} is not a date and time; expected one such as 2026-01-05T00:00:00Z")
+    return (read if read.tzinfo else read.replace(tzinfo=UTC)).timestamp()
+
+
 DAY_PATTERN = {"type": "string", "pattern": f"^({'|'.join(DAYS)})(-({'|'.join(DAYS)}))?$"}
 TimeZone = Annotated[Text, AfterValidator(_zone)]
 TimeOfDay = Annotated[
     int, BeforeValidator(_minute), WithJsonSchema({"type": "string", "pattern": "^[0-9]{1,2}:[0-9]{2}$"})
 ]
+Instant = Annotated[float, BeforeValidator(_instant), WithJsonSchema({"type": "string", "format": "date-time"})]
 Days = Annotated[
     tuple[int, ...],
     BeforeValidator(_days),

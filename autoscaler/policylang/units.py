@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import Any, get_args
@@ -201,7 +201,7 @@ class Quantity:
         return {name: bound for name, bound in named.items() if bound is not None}
 
 
-def nearest(word: str, known: tuple[str, ...] | list[str]) -> str:
+def nearest(word: str, known: Sequence[str]) -> str:
     """`; nearest: x` if a known word is close to `word`, case ignored; else nothing."""
     folded = {name.lower(): name for name in reversed(known)}
     close = get_close_matches(word.lower(), list(folded), n=1, cutoff=0.6) if word else []
