@@ -39,6 +39,7 @@ from autoscaler.telemetry.view import Observatory, View
 
 BODY_LIMIT_BYTES = 16 << 10  # a pause with its reason is a few hundred bytes
 HANGS_AFTER_S = 60.0  # a loop without a tick for this long, or three of its periods, is not alive
+TAKEN_WITHIN_S = 2.0  # a word wakes the loop; it is on record before the answer unless a long tick is going on
 RETRY_AFTER = {"Retry-After": "1"}
 
 
@@ -52,7 +53,15 @@ class Archive(Protocol):
         """Raises UsageError where there is none of that id, as `decisions` does."""
 
 
-Say = Callable[[Word, str, str, str], None]  # word, subject, who, why
+class Receipt(Protocol):
+    def wait(self, timeout_s: float) -> bool:
+        """Whether the loop took the word within that time."""
+
+
+class Say(Protocol):
+    """Leaves an operator's word for the loop."""
+
+    def __call__(self, word: Word, *, subject: str = "", who: str = "", why: str = "") -> Receipt: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,8 +144,9 @@ class Endpoints:
         view = self._view()
         if not known(view, asked.subject, word):
             raise HTTPException(404, f"there is no app VM, service or cloud VM {asked.subject!r}; see /api/v1/status")
-        self._desk.say(word, asked.subject, asked.who, asked.why)
-        return _answer(Accepted(word=str(word), subject=asked.subject, holds="from the next tick on"), 202)
+        receipt = self._desk.say(word, subject=asked.subject, who=asked.who, why=asked.why)
+        taken = await run_in_threadpool(receipt.wait, TAKEN_WITHIN_S)
+        return _answer(Accepted(word=str(word), subject=asked.subject, taken=taken), 202)
 
     def _view(self) -> View:
         view = self._desk.observatory.view

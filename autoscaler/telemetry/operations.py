@@ -32,11 +32,11 @@ class PauseRequest(Report):
 
 
 class Accepted(Report):
-    """Left for the loop: it holds from its next tick on."""
+    """`taken`: whether it is in the journal and holds already; if not, it will be with the next tick."""
 
     word: str
     subject: str
-    holds: str
+    taken: bool
 
 
 _LIST: Parameters = {

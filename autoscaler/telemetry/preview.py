@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from autoscaler.core.audit import AuditRecord
-from autoscaler.core.engine import Engine, Toolbox, figures
+from autoscaler.core.audit import AuditRecord, figures
+from autoscaler.core.engine import Engine, Toolbox
 from autoscaler.core.flight import reserved_bytes
 from autoscaler.core.planner import make_plan
 from autoscaler.core.snapshot import Snapshot

@@ -47,6 +47,14 @@ class Minutes:
         yield from self.times
 
 
+@dataclass(frozen=True)
+class Receipt:
+    taken: bool
+
+    def wait(self, timeout_s: float) -> bool:
+        return self.taken and timeout_s > 0
+
+
 class Memory:
     """A journal in memory that is an archive, too."""
 
@@ -95,8 +103,9 @@ class Controller:
     def desk(self) -> Desk:
         return Desk(self.observatory, self.journal, TOOLBOX, self._say, token="t" * 43)
 
-    def _say(self, word: Word, subject: str, who: str, why: str) -> None:
+    def _say(self, word: Word, *, subject: str = "", who: str = "", why: str = "") -> Receipt:
         self.said.append((word, subject, who, why))
+        return Receipt(taken=subject != "db")
 
     def run(self, minutes: int) -> None:
         begin = self.cluster.world.now

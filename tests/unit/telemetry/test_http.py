@@ -90,9 +90,14 @@ def test_a_plan_is_a_decision_that_nothing_comes_of(client: Client, running: Any
 
 def test_pausing_leaves_a_word_for_the_loop(client: Client, running: Any) -> None:
     answer = client.post("/api/v1/pause", json={"subject": "web", "why": "release", "who": "ann"}, headers=AUTHORIZED)
-    assert (answer.status_code, answer.json()["subject"]) == (202, "web")
+    assert (answer.status_code, answer.json()) == (202, {"word": "pause", "subject": "web", "taken": True})
     client.post("/api/v1/resume", content=b"", headers=AUTHORIZED)
     assert running.said == [(Word.PAUSE, "web", "ann", "release"), (Word.RESUME, "", "api", "")]
+
+
+def test_a_loop_that_is_busy_is_not_waited_for(client: Client) -> None:
+    answer = client.post("/api/v1/pause", json={"subject": "db"}, headers=AUTHORIZED)
+    assert (answer.status_code, answer.json()["taken"]) == (202, False)
 
 
 @pytest.mark.parametrize(
