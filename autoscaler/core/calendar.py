@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from datetime import datetime, timedelta
+from itertools import pairwise
 from zoneinfo import ZoneInfo
 
 from autoscaler.core.policy import Window
 
-MINUTES_PER_DAY = 24 * 60
+LOOKAHEAD_DAYS = 16  # a weekly window that the clock jumps over once opens within two weeks
+CHANGE_STEP_H = 6  # no zone has changed its clock twice within six hours
 
 
 def local(at: float, time_zone: str) -> datetime:
@@ -33,14 +35,36 @@ def any_open(windows: Iterable[Window], at: float) -> bool:
 
 
 def opens_at(windows: Iterable[Window], at: float) -> float | None:
-    """When the first of `windows` opens after `at`; None where there are none."""
-    return min((_opens(window, at) for window in windows if window.days), default=None)
+    """The first instant after `at` at which one of `windows` is open; None where none of them has a day."""
+    return min((t for window in windows if window.days for t in _opens(window, at)), default=None)
 
 
-def _opens(window: Window, at: float) -> float:
+def _opens(window: Window, at: float) -> Iterator[float]:
+    """A window opens when the wall clock comes to its start, twice where that hour is repeated, and where the clock is put
+    forward into it or back into it; not at all on a day on which the clock jumps over all of it."""
+    zone = ZoneInfo(window.time_zone)
     midnight = local(at, window.time_zone).replace(hour=0, minute=0, second=0, microsecond=0)
-    for day in range(9):
-        start = midnight + timedelta(days=day, minutes=window.from_minute)
-        if start.weekday() in window.days and start.timestamp() > at:
-            return start.timestamp()
-    raise AssertionError("a window with a day opens within nine days")
+    starts = (midnight + timedelta(days=day, minutes=window.from_minute) for day in range(LOOKAHEAD_DAYS))
+    times = [start.replace(fold=fold).timestamp() for start in starts for fold in (0, 1)]
+    for time in sorted((*times, *_clock_changes(at, zone))):
+        if time > at and is_open(window, time):
+            yield time
+            return
+
+
+def _clock_changes(at: float, zone: ZoneInfo) -> Iterator[float]:
+    """When the wall clock is put forward or back in the days to come, to the second."""
+    steps = LOOKAHEAD_DAYS * 24 // CHANGE_STEP_H
+    edges = [at + step * CHANGE_STEP_H * 3600.0 for step in range(steps + 1)]
+    for before, after in pairwise(edges):
+        low, high = int(before), int(after) + 1
+        if _offset(low, zone) == _offset(high, zone):
+            continue
+        while high - low > 1:
+            middle = (low + high) // 2
+            low, high = (middle, high) if _offset(middle, zone) == _offset(low, zone) else (low, middle)
+        yield float(high)
+
+
+def _offset(at: float, zone: ZoneInfo) -> timedelta | None:
+    return datetime.fromtimestamp(at, zone).utcoffset()
