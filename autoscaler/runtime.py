@@ -7,17 +7,21 @@ written, and every step that was started and has not ended is submitted again, w
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import Protocol
 
 from autoscaler.core.engine import Engine
-from autoscaler.core.events import Command, Event, Execute, Undo
+from autoscaler.core.events import Command, Event, Execute, Outcome, StepEnded, Undo
 from autoscaler.core.saga import UNDO, Status
-from autoscaler.errors import JournalError, SourceError
+from autoscaler.errors import ActuationError, JournalError, SourceError
 from autoscaler.ports import Actuator, Checkpoint, Clock, Journal, Source
 
 Entry = Event | Command
+TICKS_PER_CHECKPOINT = (
+    30  # a restart decides at most this many ticks again: half a minute at 10,000 app VMs, else no time
+)
 
 
 class Watcher(Protocol):
@@ -36,6 +40,18 @@ class Ports:
     journal: Journal
 
 
+@dataclass(slots=True)
+class Pulse:
+    """What can be measured of the loop itself. `number`: of the newest event. `tick_s`, `journal_s`: how long the last turn
+    took, and how much of that it waited for the journal. `refusals`: submissions that an actuator turned down."""
+
+    ticks: int = 0
+    number: int = 0
+    tick_s: float = 0.0
+    journal_s: float = 0.0
+    refusals: int = 0
+
+
 class Loop:
     """Drives one engine. `watchers` see every event with its commands; `on_source_error` is told why nothing was read."""
 
@@ -45,10 +61,13 @@ class Loop:
         ports: Ports,
         watchers: Iterable[Watcher] = (),
         on_source_error: Callable[[float, SourceError], None] = lambda _now, _error: None,
+        timer: Callable[[], float] = time.perf_counter,
     ) -> None:
-        self.engine, self._ports = engine, ports
+        self.engine, self.pulse = engine, Pulse()
+        self._ports, self._timer = ports, timer
         self._watchers, self._on_source_error = tuple(watchers), on_source_error
-        self._number = 0
+        self._again: list[Execute | Undo] = []
+        self._refused: list[StepEnded] = []
 
     def recover(self, now: float) -> int:
         """Fold the journal, complete what a crash cut off, and ask again about steps in flight. Returns the entries folded."""
@@ -57,44 +76,86 @@ class Loop:
         if start is not None:
             self.engine.restore(start.state)
         folded, owed = fold(self.engine, journal.entries())
-        self._number = max(folded.number, start.number if start else 0)
+        self.pulse.number = max(folded.number, start.number if start else 0)
         if owed:
             journal.commands(owed)
         for command in in_doubt(self.engine):
-            self._ports.actuator.submit(command, now)
+            self._submit(command, now)
         return folded.entries
 
     def run(self) -> None:
-        """Tick until the clock ends."""
+        """Tick until the clock ends, then let the journal keep where things stand."""
+        now: float | None = None
         for now in self._ports.clock.ticks():
             self.tick(now)
+            if self.pulse.ticks % TICKS_PER_CHECKPOINT == 0:
+                self.checkpoint(now)
+        if now is not None:
+            self.checkpoint(now)
 
     def tick(self, now: float) -> None:
         """One turn: outcomes first, then what the sources say, each event through to its commands."""
+        began, self.pulse.journal_s = self._timer(), 0.0
+        self._submit_again(now)
         for event in self._events(now):
-            self._number += 1
-            stamped = replace(event, id=f"e{self._number}")
-            self._ports.journal.event(stamped)
-            commands = self.engine.handle(stamped)
-            if commands:
-                self._ports.journal.commands(commands)
-            for command in commands:
-                if isinstance(command, Execute | Undo):
-                    self._ports.actuator.submit(command, now)
-            for watcher in self._watchers:
-                watcher(now, stamped, commands)
+            self._handle(event, now)
+        self.pulse.ticks += 1
+        self.pulse.tick_s = self._timer() - began
 
     def checkpoint(self, now: float) -> None:
         """Let the journal keep all the engine remembers, so that a restart need not fold the whole past."""
-        self._ports.journal.keep(Checkpoint(self._number, now, self.engine.state))
+        self._ports.journal.keep(Checkpoint(self.pulse.number, now, self.engine.state))
+
+    def _handle(self, event: Event, now: float) -> None:
+        stamped = replace(event, id=f"e{self.pulse.number + 1}")
+        self._write(lambda journal: journal.event(stamped))
+        self.pulse.number += 1
+        commands = self.engine.handle(stamped)
+        if commands:
+            self._write(lambda journal: journal.commands(commands))
+        for command in commands:
+            if isinstance(command, Execute | Undo):
+                self._submit(command, now)
+        for watcher in self._watchers:
+            watcher(now, stamped, commands)
+
+    def _write(self, write: Callable[[Journal], None]) -> None:
+        began = self._timer()
+        write(self._ports.journal)
+        self.pulse.journal_s += self._timer() - began
+
+    def _submit(self, command: Execute | Undo, now: float) -> None:
+        """What an actuator turns down for now is submitted again next tick; for good, it has failed."""
+        try:
+            self._ports.actuator.submit(command, now)
+        except ActuationError as error:
+            self.pulse.refusals += 1
+            if error.temporary:
+                self._again.append(command)
+            else:
+                self._refused.append(StepEnded(now, step_id(command), Outcome.FAILED, str(error)))
+
+    def _submit_again(self, now: float) -> None:
+        """Only what the engine still waits for: it may have given a step up meanwhile."""
+        again, self._again = self._again, []
+        awaited = {step_id(command) for command in in_doubt(self.engine)} if again else set()
+        for command in again:
+            if step_id(command) in awaited:
+                self._submit(command, now)
 
     def _events(self, now: float) -> Iterator[Event]:
-        yield from self._ports.actuator.ended(now)
-        for source in self._ports.sources:
+        refused, self._refused = self._refused, []
+        yield from refused
+        for read in (self._ports.actuator.ended, *(source.read for source in self._ports.sources)):
             try:
-                yield from source.read(now)
+                yield from read(now)
             except SourceError as error:
                 self._on_source_error(now, error)
+
+
+def step_id(command: Execute | Undo) -> str:
+    """The id under which an actuator knows the command."""
+    return command.undo_id if isinstance(command, Undo) else command.step.id
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,8 +181,19 @@ def fold(engine: Engine, entries: Iterable[Entry]) -> tuple[Folded, list[Command
         if owed:
             raise JournalError(f"command {owed[0].id} is missing before event {entry.id}: the journal is damaged")
         number = int(entry.id.removeprefix("e"))
-        owed = engine.handle(entry)  # type: ignore[arg-type]
+        owed = handled(engine, entry)  # type: ignore[arg-type]
     return Folded(count, number), owed
+
+
+def handled(engine: Engine, event: Event) -> list[Command]:
+    """What a journalled event causes. Raises JournalError where it cannot be handled: no restart would get past it."""
+    try:
+        return engine.handle(event)
+    except (ArithmeticError, LookupError, TypeError, ValueError) as error:
+        raise JournalError(
+            f"event {event.id} ({type(event).__name__}) of the journal cannot be handled: {type(error).__name__}: {error}; "
+            "keep the journal for a report, and start anew with another one"
+        ) from error
 
 
 def is_event(entry: Entry) -> bool:

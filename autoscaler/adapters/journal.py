@@ -166,10 +166,12 @@ class SqliteJournal:
         return entry
 
     def _drop_rung(self) -> None:
-        """Of the checkpoints before this one, keep the oldest and those a rung apart."""
+        """Of the checkpoints before this one, keep the oldest, those a rung apart, and those where another engine began."""
         rows = list(self._database.rows("SELECT entry, at FROM checkpoints ORDER BY entry DESC LIMIT 2"))
         if len(rows) == 2 and rows[0][1] - rows[1][1] < self._keep_s / LADDER_RUNGS:
-            self._database.run("DELETE FROM checkpoints WHERE entry = ?", rows[0][0])
+            self._database.run(
+                "DELETE FROM checkpoints WHERE entry = ?1 AND ?1 + 1 NOT IN (SELECT entry FROM writers)", rows[0][0]
+            )
 
     def _prune(self, now: float) -> None:
         """Drop what precedes the newest checkpoint older than the retention; then, while too big, rung by rung."""
