@@ -58,29 +58,29 @@ class WallClock:
 
 
 class VirtualClock:
-    """Ticks at `start_at`, `start_at` + `every_s`, ...; `pace` virtual seconds pass per real one (infinity: no waiting).
+    """Ticks at `begin()`, `begin()` + `every_s`, ...; `pace` virtual seconds pass per real one (infinity: no waiting).
 
     No tick is ever left out: where the controller is slower than the pace, virtual time waits for it, so that a run does
-    not depend on the machine. Waking shortens the wait, not the virtual time.
+    not depend on the machine. Waking shortens the wait, not the virtual time. `begin` is asked when the first tick is due.
     """
 
     def __init__(
         self,
-        start_at: float,
+        begin: Callable[[], float],
         every_s: float,
         *,
         pace: float = math.inf,
         ticks: int | None = None,
         hands: Hands = Hands(),
     ) -> None:
-        self._start_at, self._every_s, self._pace, self._ticks, self._hands = start_at, every_s, pace, ticks, hands
+        self._begin, self._every_s, self._pace, self._ticks, self._hands = begin, every_s, pace, ticks, hands
         self._pause = _Pause()
 
     def ticks(self) -> Iterator[float]:
         hands, told = self._hands, 0
-        due = hands.steady()
+        start_at, due = self._begin(), hands.steady()
         while not self._pause.stopped and (self._ticks is None or told < self._ticks):
-            yield self._start_at + told * self._every_s
+            yield start_at + told * self._every_s
             told += 1
             due = max(due + self._every_s / self._pace, hands.steady())
             self._pause.until(due, hands)
