@@ -23,7 +23,7 @@ from autoscaler.sim.founding import demand_of, found
 from autoscaler.sim.scenario import Scenario
 
 WORLDS: Mapping[str, Callable[[], Scenario]] = {"example": example_scenario}
-WORLD_BYTES = 8 * MIB  # 10,000 app VMs written out take about 2 MiB
+WORLD_BYTES, WORLD_NODES = 8 * MIB, 500_000  # 10,000 app VMs written out: about 2 MiB, 100,000 values
 
 
 def read_world(name: Path | str) -> Scenario:
@@ -31,7 +31,7 @@ def read_world(name: Path | str) -> Scenario:
     if str(name) in WORLDS:
         return WORLDS[str(name)]()
     source = read_source(name, WORLD_BYTES, f"expected a world file, or one of {', '.join(WORLDS)}")
-    root = parse(source)
+    root = parse(source, WORLD_NODES)
     scenario: Scenario = fill(world_form(), source, root).value()
     check_world(scenario, source, root)
     return scenario

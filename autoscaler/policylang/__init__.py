@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 from autoscaler.core.events import Observed
 from autoscaler.core.policy import Policy
-from autoscaler.policylang.cluster import CLUSTER_BYTES, ClusterForm, misfits, observation, overfull
+from autoscaler.policylang.cluster import CLUSTER_BYTES, CLUSTER_NODES, ClusterForm, misfits, observation, overfull
 from autoscaler.policylang.conditions import compile_condition
 from autoscaler.policylang.forms import fill
 from autoscaler.policylang.policy import policy_form, policy_of
@@ -32,7 +32,7 @@ def read_policy_text(text: str, file_name: str, strategy_types: StrategyTypes) -
 def read_cluster(path: Path | str) -> Observed:
     """The cluster in a YAML file, as the complete observation that a source would make of it. Raises PolicyError."""
     source = read_source(path, CLUSTER_BYTES)
-    root = parse(source)
+    root = parse(source, CLUSTER_NODES)
     form = fill(ClusterForm, source, root)
     refuse_misfits(misfits(form), source, root)
     observed = observation(form)

@@ -23,7 +23,7 @@ from autoscaler.policylang.tree import MIB
 from autoscaler.policylang.units import DURATION, RATE, REAL, WHOLE, Quantity
 from autoscaler.policylang.units import MEMORY as AMOUNT
 
-CLUSTER_BYTES = 8 * MIB  # 10,000 app VMs written out take about 2 MiB
+CLUSTER_BYTES, CLUSTER_NODES = 8 * MIB, 500_000  # 10,000 app VMs written out: about 2 MiB, 100,000 values
 MONDAY_NOON = (
     1767614400.0  # 2026-01-05T12:00:00Z: some instant, always the same, so that the same file gives the same answer
 )

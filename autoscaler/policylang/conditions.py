@@ -88,7 +88,7 @@ def check_condition(text: str) -> Predicate:
         reason = predicate.why_not({name: shape[kind] for name, kind in _declared()})
         if reason not in ("", "is false"):
             raise ConditionError(
-                f"the condition {reason} where numbers are {shape[int]} and {shape[float]}; expected one that always can be"
+                f"the condition {reason} where whole numbers are {shape[int]} and others {shape[float]}; expected one that always can be"
             )
     return predicate
 
@@ -154,5 +154,5 @@ def _translated(report: str) -> ConditionError:
 def _reason(report: str) -> str:
     """One line without the checker's codes and drawings."""
     text = " ".join(report.split())
-    text = re.sub(r" expecting \{.*$", "", text)
+    text = re.sub(r" expecting .*$", "", text).replace("mismatched input '<EOF>'", "it ends too early")
     return re.sub(r"^(INVALID_ARGUMENT|CANCELLED|UNKNOWN|NOT_FOUND|OUT_OF_RANGE): |\s*\[[A-Z_]+\]$", "", text)

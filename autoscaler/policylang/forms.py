@@ -5,7 +5,7 @@ Separate so that every document (policy, config, cluster, world) speaks of mista
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Annotated, Any, TypeVar
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, StringConstraints, ValidationError, model_validator
@@ -26,8 +26,9 @@ class Form(BaseModel):
     def _check_keys(cls, value: Any) -> Any:
         known = [field.alias or name for name, field in cls.model_fields.items()]
         if not isinstance(value, dict):
-            hint = " (or remove the key)" if value is None else ""
-            raise wrong(f"{brief(value)} is not a mapping; expected one or more of {', '.join(known)}{hint}")
+            read = "nothing is here" if value is None else f"{brief(value)} is not a mapping"
+            hint = ", or no such key at all" if value is None else ""
+            raise wrong(f"{read}; expected one or more of {', '.join(known)}{hint}")
         for key in value:
             if key not in known:
                 message = f"unknown key {brief(key)}; expected one of {', '.join(known)}{nearest(str(key), known)}"
@@ -43,15 +44,13 @@ def wrong(message: str) -> PydanticCustomError:
     return PydanticCustomError("wrong", "{message}", {"message": message})
 
 
-def one_of(known: Callable[[], tuple[str, ...]], what: str) -> BeforeValidator:
-    """Annotation: a text that is one of the known names."""
+def one_of(known: tuple[str, ...]) -> BeforeValidator:
+    """Annotation: a text that is one of the known words."""
 
     def check(value: Any) -> Any:
-        names = known()
-        if value not in names:
-            close = nearest(value, names) if isinstance(value, str) else ""
-            listed = f"one of {', '.join(names)}" if len(names) <= 20 else what
-            raise wrong(f"{brief(value)} is not {what}; expected {listed}{close}")
+        if value not in known:
+            close = nearest(value, known) if isinstance(value, str) else ""
+            raise wrong(f"{brief(value)} is not known; expected one of {', '.join(known)}{close}")
         return value
 
     return BeforeValidator(check)
@@ -123,13 +122,16 @@ def _fault(source: Source, root: Node, details: ErrorDetails) -> PolicyError:
 
 
 def _inside(source: Source, node: Node, offset: tuple[int, int] | None) -> tuple[int, int]:
-    """The place of character (line, column, from 1) of a text on one line, where the text stands there as it is."""
-    if offset is None or offset[0] != 1 or not isinstance(node.value, str):
+    """The place of character (line, column, from 1) of a text that stands in the file as it is; else where it begins."""
+    if offset is None or not isinstance(node.value, str):
         return node.line, node.column
-    begin = node.column + node.quoted
-    line = source.text.split("\n")[node.line - 1]
-    as_it_is = line[begin - 1 :].startswith(node.value)
-    return (node.line, begin + offset[1] - 1) if as_it_is else (node.line, node.column)
+    lines, said = source.text.split("\n"), node.value.split("\n")
+    below = offset[0] if node.style == "|" else 0
+    line, text = lines[min(node.line - 1 + below, len(lines) - 1)], said[min(offset[0], len(said)) - 1]
+    begin = line.find(text) if below else node.column - 1 + (node.style in ("'", '"'))
+    if (below or len(said) == 1) and begin >= 0 and line[begin:].startswith(text):
+        return node.line + below, begin + offset[1]
+    return node.line, node.column
 
 
 def path_text(steps: tuple[int | str, ...]) -> str:
@@ -139,10 +141,24 @@ def path_text(steps: tuple[int | str, ...]) -> str:
     return text
 
 
+NO_LIST = "{read} is not a list; expected a list, like [a, b] or lines that begin with `- `"
+NO_NAME = "{read} is not a name; expected one without spaces"
+PHRASES = {  # pydantic's kinds of mistakes, in our words
+    "tuple_type": NO_LIST,
+    "list_type": NO_LIST,
+    "dict_type": "{read} is not a mapping; expected keys with values",
+    "too_long": "{actual_length} are here; expected {max_length} at most",
+    "string_pattern_mismatch": NO_NAME,
+    "string_too_short": NO_NAME,
+    "string_too_long": "{read} is too long; expected {max_length} characters at most",
+}
+TAG_MISTAKES = ("union_tag_not_found", "union_tag_invalid", "model_attributes_type")
+
+
 def _message(details: ErrorDetails, context: Mapping[str, Any]) -> str:
     if "message" in context:
         return str(context["message"])
-    if details["type"].startswith("union_tag"):
+    if details["type"] in TAG_MISTAKES:
         return _tag_message(details, context)
     return _plain_message(details, context)
 
@@ -152,13 +168,11 @@ def _plain_message(details: ErrorDetails, context: Mapping[str, Any]) -> str:
     kind, read = details["type"], brief(details["input"])
     if kind == "missing":
         return f"key {details['loc'][-1]!r} is missing; expected it here"
-    if kind in ("tuple_type", "list_type"):
-        return f"{read} is not a list; expected a list, like [a, b] or lines that begin with `- `"
-    if kind == "dict_type":
-        return f"{read} is not a mapping; expected keys with values"
     if kind == "enum":
         known = str(context["expected"]).replace("'", "").replace(" or ", ", ").split(", ")
         return f"{read} is not known; expected one of {', '.join(known)}{nearest(str(details['input']), known)}"
+    if kind in PHRASES:
+        return PHRASES[kind].format(read=read, **context)
     return f"{read}: {details['msg'][:1].lower()}{details['msg'][1:]}"
 
 

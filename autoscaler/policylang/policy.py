@@ -21,6 +21,7 @@ from autoscaler.policylang.units import DURATION, PER_CENT, RATE, REAL, SHARE, W
 
 DEFAULT = Limits()
 STRATEGY = "strategy"
+MOST_RULES = 100  # every one is looked at for every proposal
 HOUR_S, DAY_S = 3600.0, 86400.0
 
 
@@ -56,7 +57,9 @@ class BudgetForm(Form):
     per: Annotated[float | None, Quantity(DURATION, ge=1, optional=True, word="tick")] = _told(
         HOUR_S, "per_s", "stretch of time, ending now; `tick`: one decision"
     )
-    windows: tuple[WindowForm, ...] = Field(default=(), description="only inside these; none = at any time")
+    windows: tuple[WindowForm, ...] = Field(
+        default=(), max_length=MOST_RULES, description="only inside these; none = at any time"
+    )
 
 
 class WorthItForm(Form):
@@ -96,7 +99,9 @@ class LimitsForm(Form):
     stabilization: PerAction = Field(
         default_factory=dict, description="how long an action must have been wanted without a break, per action"
     )
-    budgets: tuple[BudgetForm, ...] = Field(default=(), description="the most that may be granted; all of them hold")
+    budgets: tuple[BudgetForm, ...] = Field(
+        default=(), max_length=MOST_RULES, description="the most that may be granted; all of them hold"
+    )
     cpu_overcommit: Annotated[float, Quantity(REAL, ge=1, le=100)] = _told(
         DEFAULT.cpu_overcommit,
         "cpu_overcommit",
@@ -128,7 +133,9 @@ class PolicyForm(Form):
     )
     time_zone: TimeZone = Field(default="UTC", description="of conditions and windows that name none (IANA name)")
     limits: LimitsForm = Field(default_factory=LimitsForm, description="what operators allow")
-    conditions: tuple[ConditionForm, ...] = Field(default=(), description="rules in CEL; all of an action's must hold")
+    conditions: tuple[ConditionForm, ...] = Field(
+        default=(), max_length=MOST_RULES, description="rules in CEL; all of an action's must hold"
+    )
 
 
 def policy_form(types: StrategyTypes) -> type[PolicyForm]:

@@ -116,7 +116,7 @@ class Recorder:
             return Text
         if get_origin(hint) is Literal:
             words = get_args(hint)
-            return Annotated[hint, one_of(lambda: words, "a choice")]
+            return Annotated[hint, one_of(words)]
         if isinstance(hint, type) and issubclass(hint, Enum):
             return hint
         return None

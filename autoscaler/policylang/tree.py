@@ -20,7 +20,7 @@ from autoscaler.errors import PolicyError, Position
 
 MIB = 1 << 20
 TEXT_BYTES = MIB  # a policy or config of a thousand lines has 40 KiB
-MOST_NODES = 200_000  # after aliases are expanded; ten aliases of ten aliases of ... are counted, not built
+MOST_NODES = 20_000  # after aliases are expanded: ten aliases of ten aliases of ... are counted, not built
 MOST_DEPTH = 50
 MOST_DIGITS = 40  # of a number: beyond it, only a mistake or an attack
 
@@ -55,13 +55,13 @@ class Source:
 class Node:
     """A value and where it stands (from 1). `value`: a scalar, a list of nodes, or key -> (node of the key, node).
 
-    `size`: nodes in it, aliases counted as often as they are used. `quoted`: a scalar in quotes."""
+    `size`: nodes in it, aliases counted as often as they are used. `style` of a scalar: its quotes, | or >, or empty."""
 
     line: int
     column: int
     value: Scalar | list[Node] | dict[str, tuple[Node, Node]]
     size: int = 1
-    quoted: bool = False
+    style: str = ""
 
 
 @dataclass(slots=True)
@@ -78,6 +78,7 @@ class _Builder:
     """Folds YAML events into one Node."""
 
     source: Source
+    most_nodes: int
     root: Node | None = None
     stack: list[_Open] = field(default_factory=list)
     anchors: dict[str, Node] = field(default_factory=dict)
@@ -101,9 +102,8 @@ class _Builder:
         if event.tag is not None:
             raise self.source.error(f"tag {brief(event.tag)} is not supported; expected a plain value", line, column)
         if isinstance(event, yaml.ScalarEvent):
-            quoted = event.style in ("'", '"')
-            plain = event.style in (None, "")
-            node = Node(line, column, self._scalar(event.value, line, column) if plain else event.value, quoted=quoted)
+            style = event.style or ""
+            node = Node(line, column, event.value if style else self._scalar(event.value, line, column), style=style)
             if event.anchor is not None:
                 self.anchors[event.anchor] = node
             self._place(node, line, column)
@@ -128,8 +128,8 @@ class _Builder:
             return
         around = self.stack[-1]
         around.node.size += node.size
-        if around.node.size > MOST_NODES:
-            reason = f"more than {MOST_NODES} values, aliases expanded; expected fewer"
+        if around.node.size > self.most_nodes:
+            reason = f"more than {self.most_nodes} values, aliases expanded; expected fewer"
             raise self.source.error(reason, line, column)
         content = around.node.value
         if isinstance(content, list):
@@ -192,9 +192,9 @@ def read_source(path: Path | str, most_bytes: int = TEXT_BYTES, expected: str = 
     return Source(name, _decode(name, content))
 
 
-def parse(source: Source) -> Node:
+def parse(source: Source, most_nodes: int = MOST_NODES) -> Node:
     """The tree of `source`. Raises PolicyError at the first place where it is not the YAML described above."""
-    builder = _Builder(source)
+    builder = _Builder(source, most_nodes)
     try:
         for event in _events(source):
             builder.take(event)
@@ -265,11 +265,17 @@ def _place_of(text: str, offset: int) -> tuple[int, int]:
     return before.count("\n") + 1, offset - (before.rfind("\n") + 1) + 1
 
 
+def _from(error: yaml.MarkedYAMLError) -> str:
+    """Where what the parser was busy with began, if not where it failed."""
+    mark, failed = error.context_mark, error.problem_mark
+    return f"from line {mark.line + 1}," if mark and failed and mark.line != failed.line and error.context else ""
+
+
 def _complaint(source: Source, error: yaml.MarkedYAMLError, line: int) -> str:
     """The parser's complaint in our words where the cause is known."""
     lines = source.text.split("\n")
     here = lines[line - 1] if line <= len(lines) else ""
-    problem = " ".join(str(error.problem or error.context or "not YAML").split())
+    problem = " ".join(f"{error.context or ''} {_from(error)} {error.problem or ''}".split())
     if "\t" in here[: len(here) - len(here.lstrip())] or "'\\t'" in problem or "tab" in problem.lower():
         return "a tab; expected spaces for indentation"
     return f"not YAML: {problem}; expected `key: value` lines, indented evenly"

@@ -27,6 +27,10 @@ RATES: Mapping[str, float] = {
     "kbit/s": 125.0, "Mbit/s": 125e3, "Gbit/s": 125e6,
 }  # fmt: skip
 NONE = "none"
+SPELLED_OUT = {
+    "millisecond": "ms", "msec": "ms", "sec": "s", "second": "s", "min": "m", "minute": "m", "hr": "h", "hour": "h", "day": "d",
+    "week": "w", "ki": "KiB", "mi": "MiB", "gi": "GiB", "ti": "TiB",
+}  # fmt: skip
 
 NUMBER = r"[0-9]+(?:\.[0-9]+)?"
 PARTS = re.compile(rf"({NUMBER}) ?([A-Za-zµ/]*)")
@@ -42,6 +46,7 @@ class Unit:
     show: Callable[[float], str]
     pattern: str | None = None
     words: tuple[str, ...] = ()
+    most: float = math.inf  # beyond it nobody means it
 
 
 def _is_number(value: object) -> bool:
@@ -102,7 +107,13 @@ def _pattern(factors: Mapping[str, float], repeat: str) -> str:
 
 
 DURATION = Unit(
-    "a duration", "90s, 5m or 1h30m", _with_unit(SECONDS, 6), _shower(SECONDS), _pattern(SECONDS, "+"), tuple(SECONDS)
+    "a duration",
+    "90s, 5m or 1h30m",
+    _with_unit(SECONDS, 6),
+    _shower(SECONDS),
+    _pattern(SECONDS, "+"),
+    tuple(SECONDS),
+    3650 * 86400.0,
 )
 MEMORY = Unit(
     "an amount of memory", "512MiB or 4GiB", _with_unit(BYTES, 1), _shower(BYTES), _pattern(BYTES, ""), tuple(BYTES)
@@ -116,8 +127,8 @@ PER_CENT = Unit(
     lambda v: f"{v:g}%",
     rf"^{NUMBER} ?%$",
 )
-REAL = Unit("a number", "1.5", _number, lambda value: f"{value:g}")
-WHOLE = Unit("a whole number", "3", _whole, lambda value: f"{value:g}")
+REAL = Unit("a number", "1.5", _number, lambda value: f"{value:.12g}")
+WHOLE = Unit("a whole number", "3", _whole, lambda value: f"{value:.12g}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,7 +162,8 @@ class Quantity:
         return text + (f", or {self.word}" if self.optional else "")
 
     def _bounds(self) -> tuple[tuple[str, float | None], ...]:
-        return ("at least", self.ge), ("more than", self.gt), ("at most", self.le), ("less than", self.lt)
+        most = self.unit.most if self.le is None and self.lt is None and self.unit.most < math.inf else self.le
+        return ("at least", self.ge), ("more than", self.gt), ("at most", most), ("less than", self.lt)
 
     def _holds(self, value: float) -> bool:
         return (
@@ -159,18 +171,26 @@ class Quantity:
             and (self.gt is None or value > self.gt)
             and (self.le is None or value <= self.le)
             and (self.lt is None or value < self.lt)
+            and value <= self.unit.most
         )
 
     def _complaint(self, value: Any, found: float | None) -> str:
         if found is not None:
             hint = f" (did you mean {value}%?)" if self.unit is SHARE and _is_number(value) and 1 < value <= 100 else ""
             return f"out of range; expected {self.expected}{hint}"
-        hint = nearest(_unit_of(value), self.unit.words) if isinstance(value, str) else ""
+        hint = self._nearest_unit(value) if isinstance(value, str) else ""
         if self.unit.words and _is_number(value):
             return f"without a unit; expected {self.expected}"
         if self.unit is PER_CENT and _is_number(value):
             return f"without a % sign; expected {self.expected}"
         return f"not {self.unit.name}; expected {self.expected}{hint}"
+
+    def _nearest_unit(self, value: str) -> str:
+        written = _unit_of(value)
+        if written in self.unit.words:
+            return ""
+        meant = SPELLED_OUT.get(written.lower().removesuffix("s"))
+        return f"; nearest: {meant}" if meant in self.unit.words else nearest(written, self.unit.words)
 
     def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
         del handler
