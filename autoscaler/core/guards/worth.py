@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import numpy as np
 
 from autoscaler.core.decision import Denial
 from autoscaler.core.guards.case import Case, at_least
 from autoscaler.core.ledger import DAY_S
-from autoscaler.core.migration import SETUP_S
+from autoscaler.core.migration import predict_totals_s
+from autoscaler.core.snapshot import DIRTY, Snapshot
 
 ROUNDING_S = 1e-9  # sums of floats may differ in the last digit
 
@@ -46,7 +49,9 @@ def worth_it(case: Case) -> Denial | None:
     saved = _saved_per_hour(case)
     total = case.snapshot.inventory.price_per_hour
     savings = saved / total if total > 0 else 0.0
-    disruption = sum(case.prediction(move.app_vm).total_s for move in case.effect.moves) / _all_disruption_s(case)
+    disruption = sum(case.prediction(move.app_vm).total_s for move in case.effect.moves) / _all_disruption_s(
+        case.snapshot, case.policy.limits.migration_bandwidth_bytes_per_s
+    )
     score = savings / disruption
     needed = 1 / k if k > 0 else float("inf")
     if savings > 0 and score >= needed:
@@ -78,8 +83,12 @@ def _saved_per_hour(case: Case) -> float:
     return released - sum(cloud_vm.size.price_per_hour for cloud_vm in case.effect.creates)
 
 
-def _all_disruption_s(case: Case) -> float:
-    """Time it would take to move every running app VM once, copying its memory in use."""
-    running = case.snapshot.placement >= 0
-    copying = case.snapshot.memory_in_use_bytes[running] / case.policy.limits.migration_bandwidth_bytes_per_s
-    return float(np.sum(copying) + SETUP_S * running.sum())
+@lru_cache(maxsize=1)
+def _all_disruption_s(snapshot: Snapshot, bandwidth_bytes_per_s: float) -> float:
+    """Time it would take to move every running app VM once, by the same model. Remembered for one decision's many cases."""
+    running = snapshot.placement >= 0
+    dirty = snapshot.latest(DIRTY) if DIRTY in snapshot.usage else np.zeros(len(running))
+    totals_s = predict_totals_s(
+        snapshot.memory_in_use_bytes[running], np.nan_to_num(dirty[running]), bandwidth_bytes_per_s
+    )
+    return float(np.sum(totals_s))
