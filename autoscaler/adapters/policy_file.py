@@ -1,15 +1,14 @@
 """A policy file that may change while the controller runs: read again on request or when it changed, refused when invalid.
 
-A `Source` beside the cluster's: a new policy is an event like any other. What a valid policy is, `load` knows; this module
-only looks at the file's stamp. A refused file leaves the old policy in charge, and is told once per version of the file.
+Looks at the file's stamp only; what a valid policy is, `load` knows. A refused file leaves the old policy in charge, and is
+told once per version of the file (again on request).
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from pathlib import Path
 
-from autoscaler.core.events import Event, PolicyChanged
 from autoscaler.core.policy import Policy
 from autoscaler.errors import FlexCapsuleError
 
@@ -17,48 +16,46 @@ Stamp = tuple[int, int, int] | None
 
 
 class PolicyFile:
-    """`load` reads and checks the file; `adopted` and `refused` are told what came of a change.
+    """`load` reads and checks the file, `adopt` puts a policy in force; either may raise, then `refused` is told why.
 
-    `digest`: of the policy that is in force; a file with the same content changes nothing.
+    `policy` is the one in force, which was read from the file as it was at construction.
     """
 
     def __init__(
         self,
         path: Path,
+        policy: Policy,
         load: Callable[[Path], Policy],
-        *,
-        adopted: Callable[[Policy], None] = lambda _policy: None,
-        refused: Callable[[FlexCapsuleError], None] = lambda _error: None,
+        adopt: Callable[[Policy], object],
+        refused: Callable[[FlexCapsuleError], None],
     ) -> None:
-        self.path, self.digest = path, ""
-        self._load, self._adopted, self._refused = load, adopted, refused
+        self._path, self._digest = path, policy.digest
+        self._load, self._adopt, self._refused = load, adopt, refused
         self._stamp: Stamp = None
-        self._asked = True
+        self._asked = True  # it may have changed since it was read
 
     def ask(self) -> None:
-        """Read it at the next turn, changed or not (for SIGHUP; safe in a signal handler)."""
+        """Read it at the next look, changed or not (for SIGHUP; safe in a signal handler)."""
         self._asked = True
 
-    def read(self, now: float) -> Iterable[Event]:
-        """The new policy, if there is one."""
+    def look(self) -> None:
+        """Put a new policy in force, if there is one. A file with the same content changes nothing."""
         stamp = self._stamp_now()
         if stamp == self._stamp and not self._asked:
-            return ()
+            return
         self._stamp, self._asked = stamp, False
         try:
-            policy = self._load(self.path)
+            policy = self._load(self._path)
+            if policy.digest != self._digest:
+                self._adopt(policy)
         except FlexCapsuleError as error:
             self._refused(error)
-            return ()
-        if policy.digest == self.digest:
-            return ()
-        self.digest = policy.digest
-        self._adopted(policy)
-        return (PolicyChanged(now, policy),)
+        else:
+            self._digest = policy.digest
 
     def _stamp_now(self) -> Stamp:
         try:
-            found = self.path.stat()
+            found = self._path.stat()
         except OSError:
             return None
         return (found.st_mtime_ns, found.st_size, found.st_ino)

@@ -9,17 +9,17 @@ import pytest
 
 from autoscaler.adapters.policy_file import PolicyFile
 from autoscaler.core.policy import Policy, StrategySpec
-from autoscaler.errors import FlexCapsuleError, PolicyError, Position
+from autoscaler.errors import FlexCapsuleError, PolicyError, Position, UsageError
 
 
 class Desk:
     """Loads a file that holds a policy's name; counts."""
 
     def __init__(self, path: Path) -> None:
-        self.loads = 0
+        self.path, self.loads = path, 0
         self.adopted: list[str] = []
         self.refused: list[str] = []
-        self.file = PolicyFile(path, self._load, adopted=lambda p: self.adopted.append(p.name), refused=self._no)
+        self.file = PolicyFile(path, self._load(path), self._load, self._adopt, self._no)
 
     def _load(self, path: Path) -> Policy:
         self.loads += 1
@@ -28,68 +28,70 @@ class Desk:
             raise PolicyError(Position(str(path)), "no")
         return Policy(text, StrategySpec("hold"), digest=text)
 
+    def _adopt(self, policy: Policy) -> None:
+        if policy.name == "another mode":
+            raise UsageError("restart to change it")
+        self.adopted.append(policy.name)
+
     def _no(self, error: FlexCapsuleError) -> None:
         self.refused.append(str(error))
 
-    def turn(self) -> list[str]:
-        return [event.policy.name for event in self.file.read(7.0)]  # type: ignore[union-attr]
+    def write(self, text: str) -> None:
+        """Each write gets a time of its own, however fast the test is; then the controller looks twice."""
+        later = self.path.stat().st_mtime_ns + 1
+        self.path.write_text(text)
+        os.utime(self.path, ns=(later, later))
+        self.file.look()
+        self.file.look()
 
 
 @pytest.fixture
 def desk(tmp_path: Path) -> Desk:
     path = tmp_path / "policy.yaml"
-    write(path, "one")
+    path.write_text("one")
     return Desk(path)
 
 
-def write(path: Path, text: str) -> None:
-    """Each write gets a time of its own, however fast the test is."""
-    later = path.stat().st_mtime_ns + 1 if path.exists() else 1
-    path.write_text(text)
-    os.utime(path, ns=(later, later))
+def test_what_is_in_force_is_not_adopted_again(desk: Desk) -> None:
+    desk.file.look()
+    desk.file.look()
+    assert desk.adopted == []
+    assert desk.loads == 2  # at the start, and once more in case it changed in between
 
 
-def test_the_first_turn_reads_it_and_later_ones_only_look(desk: Desk) -> None:
-    assert desk.turn() == ["one"]
-    assert desk.turn() == []
-    assert desk.loads == 1
-
-
-def test_a_change_is_adopted_and_the_same_content_is_not_a_change(desk: Desk) -> None:
-    desk.turn()
-    write(desk.file.path, "two")
-    assert desk.turn() == ["two"]
-    write(desk.file.path, "two")
-    assert desk.turn() == []
-    assert desk.adopted == ["one", "two"]
+def test_a_change_is_adopted_once_and_the_same_content_is_not_a_change(desk: Desk) -> None:
+    desk.write("two")
+    desk.write("two")
+    desk.write("one")
+    assert desk.adopted == ["two", "one"]
 
 
 def test_an_invalid_one_is_refused_once_and_a_repaired_one_adopted(desk: Desk) -> None:
-    desk.turn()
-    write(desk.file.path, "!broken")
-    assert (desk.turn(), desk.turn()) == ([], [])
-    assert desk.refused == [f"{desk.file.path}:1:1: no"]
-    assert desk.file.digest == "one"
-    write(desk.file.path, "three")
-    assert desk.turn() == ["three"]
+    desk.write("!broken")
+    assert desk.refused == [f"{desk.path}:1:1: no"]
+    desk.write("one")
+    assert desk.adopted == []
+    desk.write("three")
+    assert desk.adopted == ["three"]
+
+
+def test_one_that_the_controller_will_not_have_is_refused_too(desk: Desk) -> None:
+    desk.write("another mode")
+    assert desk.refused == ["restart to change it"]
+    desk.write("one")
+    assert desk.adopted == []
 
 
 def test_a_file_that_vanishes_leaves_the_old_policy(desk: Desk) -> None:
-    desk.turn()
-    desk.file.path.unlink()
-    assert (desk.turn(), desk.turn()) == ([], [])
-    assert len(desk.refused) == 1
+    desk.file.look()
+    desk.path.unlink()
+    desk.file.look()
+    desk.file.look()
+    assert (desk.adopted, len(desk.refused)) == ([], 1)
 
 
 def test_asking_reads_it_again_and_says_again_what_is_wrong(desk: Desk) -> None:
-    desk.turn()
-    write(desk.file.path, "!broken")
-    desk.turn()
+    desk.write("!broken")
     desk.file.ask()
-    desk.turn()
+    desk.file.look()
     assert len(desk.refused) == 2
-
-
-def test_what_is_in_force_after_a_restart_is_not_announced_again(desk: Desk) -> None:
-    desk.file.digest = "one"
-    assert desk.turn() == []
