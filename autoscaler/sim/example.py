@@ -2,10 +2,9 @@
 
 Separate from scenario.py because it is one choice of values, with the reasons for them. Values only.
 
-At midnight there are too many replicas and four big, nearly idle cloud VMs: one can be emptied at once (consolidate), and as
-the three `store` replicas keep apart, what is left after that is saved by smaller cloud VMs (scale down, scale in). In the
-morning demand grows (scale out); the app VMs that cannot be replicated fill their cloud VMs (scale up, separate). A flash
-crowd comes at half past ten.
+It begins at six in the morning with too many replicas and four big, nearly idle cloud VMs: one can be emptied at once
+(consolidate), and as the three `store` replicas keep apart, what is left after that is saved by smaller cloud VMs (scale down,
+scale in). Then demand grows (scale out) and cloud VMs fill up (separate, scale up). A flash crowd comes at half past ten.
 """
 
 from __future__ import annotations
@@ -14,6 +13,7 @@ from autoscaler.core.model import CloudVMSize
 from autoscaler.sim.scenario import (
     GIB,
     MIB,
+    MONDAY,
     Behaviour,
     DemandShape,
     Faults,
@@ -25,6 +25,7 @@ from autoscaler.sim.scenario import (
 )
 
 DAY_S = 86400.0
+SIX = MONDAY + 6 * 3600.0
 
 # Prices per hour like those of compute-optimised cloud VMs in 2026; a bigger one costs slightly less per core.
 CATALOGUE = (
@@ -48,7 +49,7 @@ WEB = SimulatedService(
         sharpness=1.5,
         weekend_factor=0.5,
         noise_fraction=0.06,
-        flashes=(Flash(at_s=10.5 * 3600, cores=6.0, rise_s=300.0, hold_s=2700.0, fall_s=1800.0, every_s=DAY_S),),
+        flashes=(Flash(at_s=4.5 * 3600, cores=6.0, rise_s=300.0, hold_s=2700.0, fall_s=1800.0, every_s=DAY_S),),
     ),
 )
 API = SimulatedService(
@@ -125,6 +126,7 @@ def example_scenario() -> Scenario:
         cloud_vms=tuple(SimulatedCloudVM(f"cloud-{number}", "large") for number in range(1, 5)),
         services=(WEB, API, SEARCH, WORKER, STORE),
         app_vms=OWN_APP_VMS,
+        start_at=SIX,
         faults=Faults(
             failed_step_probability=0.005,
             slow_step_probability=0.02,
