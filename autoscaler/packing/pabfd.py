@@ -1,0 +1,264 @@
+"""Power-aware best fit decreasing: one turn of the PlanetLab experiment's consolidation, over arrays.
+
+Relieve overloaded hosts, then empty the least loaded ones, each app VM going where power rises least. Separate from the
+detectors (overload) and from any clock: one turn sees one instant. Definitions: Beloglazov & Buyya, CCPE 24(13), 2012, as
+run by CloudSim 3.0.3, including that the power a host draws is not updated within a turn, and that hosts which have just
+received app VMs may be emptied again. Nothing of time, energy or trace files may be here.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from autoscaler.core.snapshot import BoolArray, FloatArray, IntArray
+from autoscaler.packing.overload import Judge
+from autoscaler.packing.power import PowerCurves
+from autoscaler.packing.selection import Candidates, Select
+
+AT_ONCE = 4  # hosts whose app VMs are worked out together; more wastes what is never asked for
+ROUNDING_W = 1e-9
+NOBODY = -1.0  # room of a host that takes nobody: no demand is that small
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Hosts:
+    """What never changes. kind: row of the power curves; capacity: of all its processors; processor: of one of them, the
+    most that one app VM can use. All (hosts,)."""
+
+    kind: IntArray
+    capacity: FloatArray
+    processor: FloatArray
+    curves: PowerCurves
+
+    def __len__(self) -> int:
+        return len(self.kind)
+
+
+@dataclass(slots=True, eq=False)
+class Moment:
+    """What one turn looks at. residents: per host its app VMs, in order of arrival; active: (hosts,) whether it has any.
+    demand: (apps,). load: (hosts,) share of capacity in use, as the power meter last saw it. allocated: (hosts,) of capacity."""
+
+    residents: Sequence[Sequence[int]]
+    active: BoolArray
+    demand: FloatArray
+    load: FloatArray
+    allocated: FloatArray
+    candidates: Candidates
+
+
+class Turn:
+    """One turn. `moves()` gives (app VM, host) in the order in which the migrations begin; it may be called once."""
+
+    def __init__(self, hosts: Hosts, moment: Moment, judge: Judge, select: Select) -> None:
+        self._hosts, self._moment, self._judge, self._select = hosts, moment, judge, select
+        self._demands: list[float] = moment.demand.tolist()
+
+    def moves(self) -> list[tuple[int, int]]:
+        over = self._overloaded()
+        leaving = [app for host in np.flatnonzero(over).tolist() for app in self._leaving(host)]
+        taking_part = self._moment.active | self._spares(len(leaving))
+        columns = np.flatnonzero(taking_part)
+        places = Places(self._hosts, self._moment, self._judge, columns)
+        places.close(np.flatnonzero(over[columns]))
+        relief = self._relieve(places, self._decreasing(leaving))
+        places.close(np.flatnonzero(~self._moment.active[columns]))
+        return relief + self._empty_underloaded(places)
+
+    def _overloaded(self) -> BoolArray:
+        """(hosts,)"""
+        over = np.zeros(len(self._hosts), dtype=np.bool_)
+        active = np.flatnonzero(self._moment.active)
+        apps, column = _flat([self._moment.residents[host] for host in active.tolist()])
+        over[active] = self._judge.sum_up(apps, column, self._hosts.capacity[active])
+        return over
+
+    def _decreasing(self, apps: Sequence[int]) -> list[int]:
+        return sorted(apps, key=self._demands.__getitem__, reverse=True)
+
+    def _leaving(self, host: int) -> Iterator[int]:
+        """Who has to go until the host is not overloaded any more."""
+        left = list(self._moment.residents[host])
+        while left:
+            app = self._select(self._moment.candidates, left)
+            left.remove(app)
+            yield app
+            if not self._judge.without(left, float(self._hosts.capacity[host])):
+                return
+
+    def _spares(self, most: int) -> BoolArray:
+        """(hosts,) the first empty hosts of each kind, as many as could be needed."""
+        spare = np.zeros(len(self._hosts), dtype=np.bool_)
+        if most:
+            empty = np.flatnonzero(~self._moment.active)
+            for kind in range(len(self._hosts.curves.watts)):
+                spare[empty[self._hosts.kind[empty] == kind][:most]] = True
+        return spare
+
+    def _relieve(self, places: Places, apps: list[int]) -> list[tuple[int, int]]:
+        """Place each where power rises least, on an empty host if need be; who fits nowhere stays."""
+        moves = []
+        places.consider(apps)
+        for row, app in enumerate(apps):
+            column = places.best(row, app)
+            if column is not None:
+                places.put(app, column)
+                moves.append((app, places.host(column)))
+        return moves
+
+    def _empty_underloaded(self, places: Places) -> list[tuple[int, int]]:
+        """From the least loaded host on: all its app VMs, guests of this turn included, go elsewhere, or none does."""
+        moves: list[tuple[int, int]] = []
+        order = np.argsort(places.load, kind="stable")
+        waiting = order[(places.load[order] > 0) & (places.load[order] < 1)].tolist()
+        while waiting:
+            for column, row, apps in self._next_few(places, waiting):
+                if column not in places.chosen:
+                    places.close(column)
+                    moves += self._move_all(places, row, apps)
+        return moves
+
+    def _next_few(self, places: Places, waiting: list[int]) -> list[tuple[int, int, list[int]]]:
+        """The next hosts to be emptied: column, first row of what was worked out, app VMs. Working out several at once is
+        quicker; who is chosen as a target meanwhile is passed over, and nobody else's app VMs change."""
+        few: list[tuple[int, int, list[int]]] = []
+        rows: list[int] = []
+        while waiting and len(few) < AT_ONCE:
+            column = waiting.pop(0)
+            if not places.is_closed(column) and column not in places.chosen:
+                residents = self._moment.residents[places.host(column)]
+                apps = self._decreasing((*residents, *places.guests[column]))
+                few.append((column, len(rows), apps))
+                rows += apps
+        if rows:
+            places.consider(rows)
+        return few
+
+    def _move_all(self, places: Places, row: int, apps: list[int]) -> list[tuple[int, int]]:
+        targets: list[int] = []
+        for app in apps:
+            column = places.best(row + len(targets), app)
+            if column is None:
+                places.take_back(targets)
+                return []
+            places.put(app, column)
+            targets.append(column)
+        places.chosen.update(targets)
+        return [(app, places.host(column)) for app, column in zip(apps, targets, strict=True)]
+
+
+class Places:
+    """The hosts that take part in a turn, one column each by ascending host, and what is put on them.
+
+    What changes is kept in lists, because it changes one at a time; `consider` works it out over whole arrays.
+    """
+
+    def __init__(self, hosts: Hosts, moment: Moment, judge: Judge, columns: IntArray) -> None:
+        self._judge, self._curves = judge, hosts.curves
+        self._hosts: list[int] = columns.tolist()
+        self._demand = moment.demand
+        self._demands: list[float] = moment.demand.tolist()
+        self._kind, self._capacity = hosts.kind[columns], hosts.capacity[columns]
+        self.load = moment.load[columns]
+        self._reference_w = self._curves.draw(self._kind, self.load)
+        self._kinds: list[int] = self._kind.tolist()
+        self._capacities: list[float] = self._capacity.tolist()
+        self._processors: list[float] = hosts.processor[columns].tolist()
+        self._reference_ws: list[float] = self._reference_w.tolist()
+        self._allocated: list[float] = moment.allocated[columns].tolist()
+        self._begun = self._allocated[:]
+        free = self._capacity - moment.allocated[columns]
+        self._room: list[float] = np.minimum(free, hosts.processor[columns]).tolist()
+        self._least_rise = float((hosts.curves.least_rise[self._kind] / self._capacity).min(initial=math.inf))
+        self.guests: list[list[int]] = [[] for _ in self._hosts]
+        self.chosen: set[int] = set()  # columns that an emptied host's app VMs go to
+        apps, column = _flat([moment.residents[host] for host in self._hosts])
+        judge.sum_up(apps, column, self._capacity)
+        self.consider([])
+
+    def host(self, column: int) -> int:
+        return self._hosts[column]
+
+    def close(self, columns: IntArray | int) -> None:
+        """These take nobody from now on."""
+        self._rise_w[:, columns] = math.inf
+        for column in np.atleast_1d(columns).tolist():
+            self._room[column] = NOBODY
+
+    def is_closed(self, column: int) -> bool:
+        return self._room[column] == NOBODY
+
+    def consider(self, apps: list[int]) -> None:
+        """Work out the rise in power of each of `apps` in each column; `best` is asked for one after the other."""
+        rows = np.array(apps, dtype=np.int64)
+        demand, allocated = self._demand[rows, None], np.array(self._allocated)
+        rise_w = self._curves.draw(self._kind, np.minimum((allocated + demand) / self._capacity, 1.0))
+        rise_w -= self._reference_w
+        refused = self._judge.refused(rows)
+        if refused is not None:
+            rise_w[refused & (allocated != 0)] = math.inf
+        rise_w[demand > np.array(self._room)] = math.inf
+        self._lazy = refused is None
+        self._rise_w, self._touched = rise_w, dict[int, float]()
+
+    def best(self, row: int, app: int) -> int | None:
+        """The column where power rises least; the first of equals. None where it fits nowhere."""
+        rises = self._rise_w[row]
+        column = int(rises.argmin())
+        best_w = float(rises[column])
+        while self._lazy and best_w < math.inf and self._overloads(app, column):
+            rises[column] = math.inf
+            column = int(rises.argmin())
+            best_w = float(rises[column])
+        margin_w = self._least_rise * self._demands[app] - ROUNDING_W
+        for other, least_w in self._touched.items():
+            if least_w + margin_w > best_w:
+                continue
+            rise_w = self._rise(app, other)
+            if rise_w < best_w or (rise_w == best_w and other < column):
+                column, best_w = other, rise_w
+        return column if best_w < math.inf else None
+
+    def put(self, app: int, column: int) -> None:
+        self._judge.add(app, column)
+        self.guests[column].append(app)
+        self._change(column, self._allocated[column] + self._demands[app])
+
+    def take_back(self, columns: Sequence[int]) -> None:
+        """Undo the last calls of `put`, which were about these columns."""
+        for column in columns:
+            self.guests[column].pop()
+            self._judge.reset(column)
+            allocated = self._begun[column]
+            for app in self.guests[column]:
+                self._judge.add(app, column)
+                allocated += self._demands[app]
+            self._change(column, allocated)
+
+    def _change(self, column: int, allocated: float) -> None:
+        capacity = self._capacities[column]
+        self._allocated[column] = allocated
+        self._room[column] = min(capacity - allocated, self._processors[column])
+        self._rise_w[:, column] = math.inf
+        # Power never falls with load: whoever comes next raises it at least this far above the reference.
+        self._touched[column] = self._curves.of(self._kinds[column], allocated / capacity) - self._reference_ws[column]
+
+    def _overloads(self, app: int, column: int) -> bool:
+        return self._allocated[column] != 0 and self._judge.refuses(app, column)
+
+    def _rise(self, app: int, column: int) -> float:
+        demand = self._demands[app]
+        if demand > self._room[column] or self._overloads(app, column):
+            return math.inf
+        load = (self._allocated[column] + demand) / self._capacities[column]
+        return self._curves.of(self._kinds[column], load) - self._reference_ws[column]
+
+
+def _flat(residents: Sequence[Sequence[int]]) -> tuple[IntArray, IntArray]:
+    """(app VMs,) all of them host by host in order of arrival, and the position of each one's host in `residents`."""
+    apps = np.array([app for here in residents for app in here], dtype=np.int64)
+    return apps, np.repeat(np.arange(len(residents)), [len(here) for here in residents])
