@@ -27,7 +27,7 @@ MISFITS = 32  # cloud VMs in a row that could not be emptied: the ones after the
 class Consolidation:
     """Relieve overloaded cloud VMs by the quickest migrations that suffice; empty the least loaded where all fits elsewhere."""
 
-    cpu_ceiling_fraction: float = fraction(0.85, "CPU load above which a cloud VM is overloaded and app VMs leave it")
+    cpu_ceiling_fraction: float = fraction(0.8, "CPU load above which a cloud VM is overloaded and app VMs leave it")
     cpu_floor_fraction: float = fraction(0.5, "CPU load below which a cloud VM is underloaded and may be emptied")
     cpu_fill_fraction: float = fraction(
         0.7, "CPU load up to which a cloud VM is filled, and to which an overloaded one is relieved"
