@@ -93,15 +93,18 @@ class Observatory:
 
 @dataclass(frozen=True, slots=True)
 class ObservedClock:
-    """A clock whose ticks are timed and end with a new view. What happens between two ticks is the loop's one turn."""
+    """A clock whose ticks are timed and end with a new view. What happens between two ticks is the loop's one turn;
+    `before` is called at the beginning of each (to look whether the policy's file has changed)."""
 
     clock: Clock
     observatory: Observatory
+    before: Callable[[], None] = lambda: None
 
     def ticks(self) -> Iterator[float]:
         timer = self.observatory.timer
         for now in self.clock.ticks():
             began = timer()
+            self.before()
             yield now
             self.observatory.tick_s.observe(timer() - began)
             self.observatory.publish(now)

@@ -1,0 +1,41 @@
+"""Logs: structlog to standard error, for people or as JSON. Reasons in them are those that were recorded, none is made here."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from typing import Any
+
+LEVELS = {"debug": logging.DEBUG, "info": logging.INFO, "warning": logging.WARNING, "error": logging.ERROR}
+
+
+def configure(form: str, level: str) -> None:
+    """`form`: console, json, or auto (console on a terminal)."""
+    import structlog
+
+    people = form == "console" or (form == "auto" and sys.stderr.isatty())
+    last: Any = (
+        structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty(), pad_event_to=0)
+        if people
+        else structlog.processors.JSONRenderer(sort_keys=False)
+    )
+    structlog.configure(
+        processors=[
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="%H:%M:%S" if people else "iso", utc=not people),
+            structlog.processors.format_exc_info,
+            last,
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(LEVELS[level]),
+        logger_factory=lambda *_: structlog.PrintLogger(
+            sys.stderr
+        ),  # looked up each time: a live display may stand before it
+        cache_logger_on_first_use=False,
+    )
+
+
+def log() -> Any:
+    """The logger: `log().info(event, name=value, ...)`."""
+    import structlog
+
+    return structlog.get_logger()

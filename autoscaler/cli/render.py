@@ -1,0 +1,122 @@
+"""A decision as people read it: what was granted and why, what was denied, by which guard, on which number, and what would help.
+
+Reasons are shown as they were recorded; none is made up here. Every line fits 80 columns or is wrapped with an indent.
+"""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Iterable, Iterator, Mapping
+from typing import TYPE_CHECKING
+
+from autoscaler.cli import show
+
+if TYPE_CHECKING:
+    from autoscaler.telemetry.reports import (
+        DecisionReport,
+        DenialReport,
+        DeniedReport,
+        PlanReport,
+        ProposalReport,
+        StepReport,
+    )
+
+WIDTH = 80
+
+
+def decision(report: DecisionReport, *, heading: str = "", outcomes: Mapping[str, str] | None = None) -> Iterator[str]:
+    """The whole decision. `outcomes`: step id -> how it ended, for those that have."""
+    yield f"decision {report.id} at {show.moment(report.at)} UTC by policy {report.policy or '(none)'}" + (
+        f": {heading}" if heading else ""
+    )
+    yield from _inputs(report.inputs)
+    if report.abstained:
+        yield from _wrapped("nothing was proposed: " + report.abstained)
+        return
+    if not report.granted and not report.denied:
+        yield "nothing was wished for: the strategy is content"
+    for proposal in report.granted:
+        yield ""
+        yield from granted(proposal)
+    for refused in report.denied:
+        yield ""
+        yield from denied(refused)
+    if report.plan is not None:
+        yield ""
+        yield from plan(report.plan, outcomes or {})
+
+
+def granted(proposal: ProposalReport) -> Iterator[str]:
+    yield from _wrapped(f"granted: {proposal.action} {proposal.about}: {proposal.reason}")
+    yield from _numbers(proposal.evidence)
+
+
+def denied(refused: DeniedReport) -> Iterator[str]:
+    proposal = refused.proposal
+    yield from _wrapped(f"denied: {proposal.action} {proposal.about}: {proposal.reason}")
+    yield from _numbers(proposal.evidence)
+    for denial in refused.denials:
+        yield from _denial(denial)
+
+
+def plan(report: PlanReport, outcomes: Mapping[str, str]) -> Iterator[str]:
+    yield f"plan {report.id}: {len(report.steps)} steps"
+    for step in report.steps:
+        after = f", after {', '.join(name.rpartition('.')[2] for name in step.requires)}" if step.requires else ""
+        outcome = f": {outcomes[step.id]}" if step.id in outcomes else ""
+        yield from _wrapped(f"{step.id.rpartition('.')[2]} {step_text(step)}{after}{outcome}", "  ")
+    for reason in report.infeasible:
+        yield from _wrapped(f"cannot be reached: {reason}", "  ")
+    if report.certificate is not None:
+        certificate = report.certificate
+        bound = "" if certificate.lower_bound is None else f", no plan can be below {certificate.lower_bound:.4f}"
+        gap = "" if certificate.gap_fraction is None else f" (gap {show.per_cent(certificate.gap_fraction)})"
+        yield f"  objective {certificate.objective:.4f}{bound}{gap}"
+
+
+def step_text(step: StepReport) -> str:
+    """`migrate web-1 from cloud-1 to cloud-2`, and the like, for any kind of step."""
+    details = dict(step.details)
+    words = [step.kind]
+    words += [str(details.pop(name)) for name in ("app_vm",) if name in details]
+    words += [
+        f"{word} {details[name]}".strip()
+        for name, word in (("source", "from"), ("target", "to"), ("cloud_vm", "on" if "app_vm" in step.details else ""))
+        if name in details
+    ]
+    if "size" in details:
+        words.append(f"({details['size']})")
+    return " ".join(words)
+
+
+def _denial(denial: DenialReport) -> Iterator[str]:
+    yield from _wrapped(f"{denial.guard}: {denial.reason}", "  ")
+    if denial.relax:
+        yield from _wrapped(f"would pass with: {denial.relax}", "    ")
+    if denial.until is not None:
+        yield from _wrapped(f"passes by itself at {show.moment(denial.until)} UTC", "    ")
+
+
+def _inputs(inputs: Mapping[str, float]) -> Iterator[str]:
+    if {"cloud_vms", "app_vms", "cpu_load_fraction", "memory_load_fraction", "price_per_hour"} <= inputs.keys():
+        yield (
+            f"on {inputs['cloud_vms']:.0f} cloud VMs, {inputs['app_vms']:.0f} app VMs, "
+            f"CPU {show.per_cent(inputs['cpu_load_fraction'])}, memory {show.per_cent(inputs['memory_load_fraction'])}, "
+            f"{show.money(inputs['price_per_hour'])} per hour"
+        )
+
+
+def _numbers(evidence: Mapping[str, float]) -> Iterator[str]:
+    if evidence:
+        yield from _wrapped(show.evidence(evidence), "    ")
+
+
+def _wrapped(text: str, indent: str = "") -> Iterable[str]:
+    return textwrap.wrap(
+        text,
+        WIDTH,
+        initial_indent=indent,
+        subsequent_indent=indent + "    ",
+        break_on_hyphens=False,
+        break_long_words=False,
+    )

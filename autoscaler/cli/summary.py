@@ -1,0 +1,78 @@
+"""What a run came to, as one document: what `run --json` prints and what a person sees at the end of a run.
+
+Counted by the engine and by the simulated cluster since the journal began; nothing is measured here. Nothing in it depends
+on the machine or the moment, so that the same run gives the same bytes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+from autoscaler.core.model import Action
+
+if TYPE_CHECKING:
+    from autoscaler.cli.assembly import Controller
+
+
+def summary(controller: Controller) -> dict[str, Any]:
+    """`actions`: how often each of the six was carried out; `granted`, `denied`: how often each was decided so."""
+    from autoscaler.telemetry.reports import time_text
+
+    state, score = controller.engine.state, controller.cluster.world.score
+    totals, policy = state.totals, state.policy
+    document = {
+        "policy": None if policy is None else {"name": policy.name, "digest": policy.digest},
+        "mode": str(controller.mode),
+        "from": time_text(controller.cluster.world.scenario.start_at),
+        "until": time_text(controller.cluster.world.now),
+        "actions": _by_action(totals.actions, "done"),
+        "cost": score.cost,
+        "demand_unserved_fraction": score.demand_unserved_fraction,
+        "migrations": score.migrations,
+        "downtime_s": score.downtime_s,
+        "decisions": totals.decisions,
+        "abstained": totals.abstained,
+        "granted": _by_action(totals.actions, "granted"),
+        "denied": _by_action(totals.actions, "denied"),
+        "denials": dict(sorted(totals.denials.items())),
+        "not_carried_out": _not_carried_out(totals.actions),
+        "steps": dict(sorted(totals.steps.items())),
+        "alerts": totals.alerts,
+        "stuck": sorted(state.stuck),
+        "world": asdict(score),
+    }
+    comparison = controller.comparison
+    if comparison is not None:
+        document["second_policy"] = {
+            "agreed": comparison.agreed,
+            "differed": comparison.differed,
+            "failed": comparison.failed,
+        }
+    return document
+
+
+def lines(document: Mapping[str, Any]) -> Iterator[str]:
+    """The same for people, in a few lines."""
+    done = ", ".join(f"{action} {count}" for action, count in document["actions"].items())
+    yield f"from {document['from']} until {document['until']}: {document['decisions']} decisions"
+    yield f"carried out: {done}"
+    yield f"denied: {', '.join(f'{guard} {count}' for guard, count in document['denials'].items()) or 'nothing'}"
+    yield (
+        f"cost {document['cost']:.3f}, {100 * document['demand_unserved_fraction']:.3f} % of demand unserved, "
+        f"{document['migrations']} migrations, {document['downtime_s']:.2f} s of downtime"
+    )
+    if "second_policy" in document:
+        second = document["second_policy"]
+        yield f"second policy: {second['agreed']} ticks alike, {second['differed']} different{second['failed'] and '; failed: '}{second['failed']}"
+
+
+def _by_action(counts: Mapping[str, int], outcome: str) -> dict[str, int]:
+    return {str(action): counts.get(f"{action} {outcome}", 0) for action in Action}
+
+
+def _not_carried_out(counts: Mapping[str, int]) -> dict[str, int]:
+    """Granted, and then failed, withheld, stuck or infeasible: "action outcome" -> count."""
+    usual = ("done", "granted", "denied")
+    return {key: count for key, count in sorted(counts.items()) if key.split(" ")[1] not in usual}
