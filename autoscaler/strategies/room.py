@@ -43,15 +43,15 @@ class Room:
         self.received: BoolArray = np.zeros(len(inventory.cloud_vms), dtype=np.bool_)
 
     def best(self, app: int) -> int:
-        """The open cloud VM that `app` leaves fullest, by CPU and memory; NOWHERE where it fits on none. Ties: first row."""
+        """The open cloud VM that `app` leaves fullest, by CPU and memory; NOWHERE where it fits on none. Ties: first row.
+
+        Not asked for pinned app VMs: they stay where they are.
+        """
         cpu_left = self.cpu_left - self.cpu_cores[app]
         memory_left = self.memory_left - self._memory[app]
         fits = self.open & (cpu_left >= -ROUNDING) & (memory_left >= -ROUNDING)
         fits &= self.cores_left >= self._inventory.app_cores[app] - ROUNDING
         fits[self.place[app]] = False
-        pinned_to = self._inventory.app_vms[app].pinned_to
-        if pinned_to:
-            fits[np.arange(len(fits)) != self._inventory.cloud_row.get(pinned_to, NOWHERE)] = False
         rivals = self.place[self._inventory.apart.rivals(app)]
         fits[rivals[rivals != NOWHERE]] = False
         if not fits.any():

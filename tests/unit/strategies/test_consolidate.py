@@ -56,6 +56,13 @@ def test_memory_counts_by_allocation(story):
     assert PACK.propose(scene) == []
 
 
+def test_allocated_cores_count_up_to_the_overcommit(story):
+    clouds = {"X": ("large", [story.app("x", 4.0, cores=31.5)]), "Z": ("large", [story.app("z", 0.1, cores=1.0)])}
+    assert PACK.propose(story.scene(clouds)) == []  # 32.5 of 4 x 8
+    more = Consolidation(samples=1, cpu_overcommit=5.0)
+    assert story.told(more.propose(story.scene(clouds))) == ["consolidate Z: z>X"]
+
+
 def test_room_that_a_plan_in_flight_has_taken_is_not_given_again(story):
     clouds = {
         "X": ("large", [story.app("x", 4.0, mib=15000)]),
