@@ -23,7 +23,7 @@ lint: .venv/.dev ## ruff, mypy, import contracts
 	$(BIN)/ruff check . && $(BIN)/mypy && $(BIN)/lint-imports --no-cache
 
 schema: .venv/.base ## write docs/schema/*.json from the types
-	for kind in policy config cluster; do $(BIN)/flexcapsule schema $$kind > docs/schema/$$kind.json; done
+	for kind in policy config cluster world; do $(BIN)/flexcapsule schema $$kind > docs/schema/$$kind.json; done
 
 clean:           ## remove what the targets above made
 	rm -rf .venv .mypy_cache .ruff_cache

@@ -10,7 +10,7 @@ from dataclasses import Field, fields
 from functools import lru_cache
 from typing import Annotated, Any, ForwardRef, Literal, Union, get_args
 
-from pydantic import AfterValidator
+from pydantic import AfterValidator, Discriminator, Tag
 from pydantic import Field as FormField
 
 from autoscaler.core.policy import StrategySpec
@@ -46,11 +46,9 @@ def strategy_of(record: Record) -> Any:
 @lru_cache(maxsize=8)
 def _annotation(types: tuple[tuple[str, type], ...]) -> Any:
     recorder = Recorder(special=_nested)
-    forms = [recorder.form(kind, f"{name} (strategy)", _tag(name)) for name, kind in types]
-    union: Any = Union[tuple(forms)] if len(forms) > 1 else forms[0]  # noqa: UP007  built at run time
-    checked: Any = Annotated[union, AfterValidator(_checked)]
-    if len(forms) > 1:
-        checked = Annotated[union, FormField(discriminator=NAME), AfterValidator(_checked)]
+    forms = [recorder.form(kind, f"strategy_{name}", _tag(name)) for name, kind in types]
+    tagged = [Annotated[form, Tag(name)] for form, (name, _) in zip(forms, types, strict=True)]
+    checked: Any = Annotated[Union[tuple(tagged)], Discriminator(_named), AfterValidator(_checked)]  # noqa: UP007
     for form in forms:
         form.names = {kind: name for name, kind in types}
         form.model_rebuild(force=True, _types_namespace={ANY: checked})
@@ -65,6 +63,12 @@ def _nested(hint: Any) -> Any:
 
 def _tag(name: str) -> dict[str, Any]:
     return {NAME: (Literal[name], FormField(alias="name", description="the strategy"))}
+
+
+def _named(value: Any) -> str | None:
+    """The name by which a strategy's form is chosen."""
+    name = value.get("name") if isinstance(value, dict) else getattr(value, NAME, None)
+    return name if isinstance(name, str) else None
 
 
 def _checked(record: Form) -> Form:
