@@ -213,12 +213,14 @@ def expect(owed: list[Command], entry: Entry) -> None:
 
 
 def in_doubt(engine: Engine) -> list[Execute | Undo]:
-    """Steps submitted whose end is not known, to be submitted again."""
+    """Steps submitted whose end is not known, to be submitted again in the order in which they were: undone ones last
+    step first."""
     doubtful: list[Execute | Undo] = []
     for saga in engine.state.sagas:
-        for run in saga.runs:
-            if run.status is Status.RUNNING:
-                doubtful.append(Execute(run.step, "recovery"))
-            elif run.status is Status.UNDOING and run.step.undo is not None:
-                doubtful.append(Undo(run.step, run.step.id + UNDO, run.step.undo, "recovery"))
+        doubtful += [Execute(run.step, "recovery") for run in saga.runs if run.status is Status.RUNNING]
+        doubtful += [
+            Undo(run.step, run.step.id + UNDO, run.step.undo, "recovery")
+            for run in reversed(saga.runs)
+            if run.status is Status.UNDOING and run.step.undo is not None
+        ]
     return doubtful

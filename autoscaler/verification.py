@@ -95,7 +95,7 @@ def _start(reader: JournalReader) -> WrittenCheckpoint | None:
 def _state(journal: Path, checkpoint: WrittenCheckpoint) -> EngineState:
     try:
         state: EngineState = codec.loads(checkpoint.text, EngineState)
-    except Exception as error:  # cattrs raises many kinds, all meaning the same
+    except ValueError as error:
         raise JournalError(
             f"the checkpoint after entry {checkpoint.entry} of {journal} cannot be read by this version"
         ) from error
@@ -153,5 +153,5 @@ class _Execution:
 def _decoded(entry: Written) -> Any:
     try:
         return codec.loads(entry.text, codec.Entry)
-    except Exception as error:  # cattrs raises many kinds, all meaning the same
+    except ValueError as error:
         raise JournalError(f"entry {entry.number} of the journal cannot be read by this version") from error

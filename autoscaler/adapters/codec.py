@@ -13,7 +13,7 @@ import json
 import math
 import zlib
 from collections.abc import Mapping
-from typing import Any, Optional, Union, get_args, get_origin
+from typing import Any, Union, get_args, get_origin
 
 import numpy as np
 from cattrs.preconf.json import make_converter
@@ -23,6 +23,7 @@ from autoscaler.core import events, proposals, steps
 from autoscaler.core.snapshot import BoolArray, FloatArray, IntArray, frozen
 
 TAG = "type"
+ACTION: Any = steps.StepAction
 READABLE_VALUES = 64  # arrays longer than this are packed
 Entry = Union[events.Event, events.Command]  # noqa: UP007  cattrs wants a flat union at run time
 
@@ -69,6 +70,11 @@ def _has_tuple_keys(kind: Any) -> bool:
     return get_origin(kind) is Mapping and len(arguments) == 2 and get_origin(arguments[0]) is tuple
 
 
+def _may_be_an_action(kind: Any) -> bool:
+    """`StepAction | None`, which Python makes one flat union of, tagged only where it is a StepAction."""
+    return set(get_args(kind)) == {*get_args(ACTION), type(None)}
+
+
 def _pairs_of(mapping: Mapping[Any, Any]) -> list[list[Any]]:
     return [[converter.unstructure(key), converter.unstructure(value)] for key, value in mapping.items()]
 
@@ -83,17 +89,14 @@ converter.register_unstructure_hook_func(_is_array, _encode_array)
 converter.register_structure_hook_func(_is_array, _decode_array)
 converter.register_unstructure_hook_func(_has_tuple_keys, _pairs_of)
 converter.register_structure_hook_func(_has_tuple_keys, _mapping_of)
-for _union in (proposals.Proposal, steps.StepAction, Entry):
+converter.register_unstructure_hook_func(
+    _may_be_an_action, lambda value: None if value is None else converter.unstructure(value, ACTION)
+)
+converter.register_structure_hook_func(
+    _may_be_an_action, lambda value, _: None if value is None else converter.structure(value, ACTION)
+)
+for _union in (proposals.Proposal, ACTION, Entry):  # last: it makes the code for all that is inside them
     configure_tagged_union(_union, converter, tag_name=TAG)
-# `StepAction | None` is one flat union to Python; here None is None, and the rest is a StepAction.
-_Action: Any = steps.StepAction
-_MaybeAction: Any = Optional[_Action]  # noqa: UP045
-converter.register_unstructure_hook(
-    _MaybeAction, lambda value: None if value is None else converter.unstructure(value, _Action)
-)
-converter.register_structure_hook(
-    _MaybeAction, lambda value, _: None if value is None else converter.structure(value, _Action)
-)
 
 
 def dumps(value: Any, kind: Any) -> str:
@@ -102,8 +105,11 @@ def dumps(value: Any, kind: Any) -> str:
 
 
 def loads(text: str, kind: Any) -> Any:
-    """The value of type `kind` that `dumps` wrote. Raises ValueError and its kin where it did not."""
-    return converter.structure(tree(text), kind)
+    """The value of type `kind` that `dumps` wrote. Raises ValueError where it did not."""
+    try:
+        return converter.structure(tree(text), kind)
+    except Exception as error:  # cattrs raises groups of many kinds, all meaning the same
+        raise ValueError(f"not what this version writes: {error}") from error
 
 
 def text(tree: Any) -> str:

@@ -110,8 +110,11 @@ class JournalReader:
 
 
 def unpacked(body: str | bytes) -> str:
-    """The text of a body, compressed or not."""
-    return body if isinstance(body, str) else zlib.decompress(body).decode()
+    """The text of a body, compressed or not. Raises ValueError where it is damaged."""
+    try:
+        return body if isinstance(body, str) else zlib.decompress(body).decode()
+    except (TypeError, zlib.error) as error:
+        raise ValueError(f"damaged: {error}") from error
 
 
 def decision_of(entry: Event | Command) -> str | None:
@@ -150,5 +153,5 @@ def _entry_of(database: Database, decision: str) -> int:
 def _records(database: Database, sql: str, *values: Any) -> tuple[AuditRecord, ...]:
     try:
         return tuple(codec.loads(unpacked(body), codec.Entry).audit for (body,) in database.rows(sql, *values))
-    except (ValueError, zlib.error) as error:
+    except ValueError as error:
         raise JournalError(f"a decision in {database.path} cannot be read by this version: {error}") from error

@@ -72,7 +72,7 @@ class SqliteJournal:
         number, at, engine, body = row
         try:
             return Checkpoint(number, at, codec.loads(unpacked(body), EngineState))
-        except Exception as error:  # cattrs and zlib raise many kinds, all meaning the same
+        except ValueError as error:
             raise JournalError(
                 f"the newest checkpoint of {self.path} (engine {engine}) cannot be read by this version (engine "
                 f"{self._engine}); use that version, or move the journal away to start anew"
@@ -159,7 +159,7 @@ class SqliteJournal:
     def _entry(self, number: int, body: str | bytes) -> Event | Command:
         try:
             entry: Event | Command = codec.loads(unpacked(body), codec.Entry)
-        except Exception as error:
+        except ValueError as error:
             raise JournalError(
                 f"entry {number} of the journal {self.path} cannot be read; restore a copy, or move it away to start anew"
             ) from error
