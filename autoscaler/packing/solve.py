@@ -1,0 +1,100 @@
+"""The optimiser: outline by the relaxation, fill, improve, and say how far from the best it can be.
+
+Pure: effort is counted in subproblems and trials, not in seconds, so that the same problem gives the same answer on every
+machine; a caller that has a clock may hand in `stop`, and whatever was found by then is returned. This file only conducts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from autoscaler.core.snapshot import FloatArray
+from autoscaler.packing.bound import integral, linear
+from autoscaler.packing.construction import construct, prices
+from autoscaler.packing.exact import MOST_ITEMS, solve_exactly
+from autoscaler.packing.improvement import improve, tilted
+from autoscaler.packing.problem import Packing, Problem, objective
+from autoscaler.packing.relaxation import relax
+
+SCARCE_IN_A_BIN = 0.3  # chosen on benchmarks/packing: 0.001 leaves a tenth of the scarcer resource stranded
+
+
+@dataclass(frozen=True, slots=True)
+class Effort:
+    """How hard to try: `boxes` of the bound's search, `fillings` of its outline, `trials` of improvement; end once within `gap_fraction` of the bound."""
+
+    boxes: int = 1000
+    fillings: int = 8
+    trials: int = 400
+    gap_fraction: float = 0.001
+
+
+@dataclass(frozen=True, eq=False)
+class Answer:
+    """`packing` None: there is none. `exact`: found by exhaustion, so that the objective is its own bound."""
+
+    packing: Packing | None
+    objective: float
+    lower_bound: float
+    exact: bool = False
+
+    @property
+    def gap_fraction(self) -> float:
+        if self.lower_bound > 0:
+            return self.objective / self.lower_bound - 1.0
+        return 0.0 if self.objective <= 0 else float("inf")
+
+
+def solve(
+    problem: Problem, effort: Effort | None = None, seed: int = 1, stop: Callable[[], bool] = lambda: False
+) -> Answer:
+    """The best packing found, and a bound that no packing is below."""
+    effort = effort or Effort()
+    relaxation = relax(problem)
+    bound, multipliers = linear(relaxation)
+    weights = _weights(problem, multipliers)
+    nothing = np.zeros(len(problem.size_price), dtype=np.int64)
+    best = construct(problem, np.ones(problem.bins, dtype=np.bool_), nothing, weights)
+    if stop():
+        return _answer(problem, best, bound)
+    proven = integral(relaxation, effort.boxes)
+    bound = max(bound, proven.value)
+    luck = np.random.default_rng(seed)
+    if proven.outline is not None:
+        for _ in range(effort.fillings):
+            filled = construct(problem, proven.outline.keep, proven.outline.rent, tilted(weights, luck))
+            best = _better(problem, best, filled)
+            if stop() or _cost(problem, best) <= bound * (1 + effort.gap_fraction):
+                break
+    if problem.items <= MOST_ITEMS:
+        best, certain = solve_exactly(problem, best, weights)
+        if certain:
+            cost = _cost(problem, best)
+            return Answer(best, cost, cost, exact=True)
+    if best is not None:
+        enough = bound * (1 + effort.gap_fraction)
+        best = improve(problem, best, weights, effort.trials, luck, stop, enough)
+    return _answer(problem, best, bound)
+
+
+def _weights(problem: Problem, multipliers: FloatArray) -> FloatArray:
+    """(r,) what a unit of each resource is worth: the relaxation's multipliers, never near zero, for what is plenty in all
+    is scarce in a bin that was filled without minding it."""
+    usual = prices(problem)
+    return np.asarray(np.maximum(multipliers[: len(usual)], SCARCE_IN_A_BIN * usual), dtype=np.float64)
+
+
+def _better(problem: Problem, one: Packing | None, other: Packing | None) -> Packing | None:
+    return other if _cost(problem, other) < _cost(problem, one) else one
+
+
+def _cost(problem: Problem, packing: Packing | None) -> float:
+    return np.inf if packing is None else objective(problem, packing)
+
+
+def _answer(problem: Problem, packing: Packing | None, bound: float) -> Answer:
+    cost = _cost(problem, packing)
+    return Answer(packing, cost, min(bound, cost))
