@@ -15,15 +15,15 @@ from autoscaler.errors import UsageError
 from autoscaler.policylang.calendar import Instant
 from autoscaler.policylang.forms import fill
 from autoscaler.policylang.records import Record, Recorder
-from autoscaler.policylang.references import Misfit, refuse_misfits, twice, unknown
+from autoscaler.policylang.references import Misfit, bounds, refuse_misfits, twice, unknown
 from autoscaler.policylang.schema import document_schema
-from autoscaler.policylang.tree import MIB, Node, Source, parse, read_source
+from autoscaler.policylang.tree import MIB, Node, Source, brief, parse, read_source
 from autoscaler.sim.example import example_scenario
 from autoscaler.sim.founding import demand_of, found
 from autoscaler.sim.scenario import Scenario
 
 WORLDS: Mapping[str, Callable[[], Scenario]] = {"example": example_scenario}
-WORLD_BYTES, WORLD_NODES = 8 * MIB, 500_000  # 10,000 app VMs written out: about 2 MiB, 100,000 values
+WORLD_BYTES, WORLD_NODES = 8 * MIB, 500_000  # 10,000 app VMs written out: about 2 MiB, 250,000 nodes
 
 
 def read_world(name: Path | str) -> Scenario:
@@ -58,29 +58,24 @@ def check_world(scenario: Scenario, source: Source, root: Node) -> None:
 
 
 def _misfits(scenario: Scenario) -> Iterator[Misfit]:
-    sizes, clouds = [s.name for s in scenario.catalogue], [c.id for c in scenario.cloud_vms]
-    yield from twice("catalogue", "name", sizes)
-    yield from twice("cloud_vms", "id", clouds)
-    yield from twice("services", "id", [s.id for s in scenario.services])
-    yield from twice(
-        "app_vms",
-        "id",
-        [*(f"{s.id}-{n + 1}" for s in scenario.services for n in range(s.replicas)), *(a.id for a in scenario.app_vms)],
-    )
+    sizes = dict.fromkeys(size.name for size in scenario.catalogue)
+    clouds = dict.fromkeys(cloud_vm.id for cloud_vm in scenario.cloud_vms)
+    yield from twice("catalogue", "name", (size.name for size in scenario.catalogue))
+    for group in ("cloud_vms", "services", "app_vms"):
+        yield from twice(group, "id", (part.id for part in getattr(scenario, group)))
     for row, cloud_vm in enumerate(scenario.cloud_vms):
-        yield from unknown(("cloud_vms", row, "size"), cloud_vm.size, "size of the catalogue", sizes)
+        yield from unknown(("cloud_vms", row, "size"), "size of the catalogue", sizes, cloud_vm.size)
     for row, service in enumerate(scenario.services):
-        if service.min_replicas > service.max_replicas:
-            yield (
-                ("services", row, "min_replicas"),
-                f"{service.min_replicas} is more than max_replicas; expected {service.max_replicas} at most",
-            )
+        yield from bounds(("services", row), service.min_replicas, service.max_replicas)
         for number, on in enumerate(service.on):
-            yield from unknown(("services", row, "on", number), on, "cloud VM", clouds)
+            yield from unknown(("services", row, "on", number), "cloud VM", clouds, on)
     for row, app_vm in enumerate(scenario.app_vms):
-        for key in ("on", "pinned_to"):
-            if getattr(app_vm, key):
-                yield from unknown(("app_vms", row, key), getattr(app_vm, key), "cloud VM", clouds)
+        yield from unknown(("app_vms", row, "on"), "cloud VM", clouds, app_vm.on or None)
+        yield from unknown(("app_vms", row, "pinned_to"), "cloud VM", clouds, app_vm.pinned_to or None)
+    replicas = {f"{service.id}-{number + 1}" for service in scenario.services for number in range(service.replicas)}
+    for row, app_vm in enumerate(scenario.app_vms):
+        if app_vm.id in replicas:
+            yield ("app_vms", row, "id"), f"{brief(app_vm.id)} is a replica of a service already; expected another id"
 
 
 KEYS = {"start_at": "start", "dirty_bytes_per_core_s": "dirty_per_core"}

@@ -5,7 +5,7 @@ For `flexcapsule plan --cluster FILE`. The only place where its keys are named. 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import replace
 from typing import Annotated
 
@@ -18,12 +18,12 @@ from autoscaler.core.model import AppVM, CloudVM, CloudVMSize, CloudVMState, Ser
 from autoscaler.core.snapshot import CPU, DIRTY, MEMORY, NOWHERE
 from autoscaler.policylang.calendar import Instant
 from autoscaler.policylang.forms import Form, Name, Text
-from autoscaler.policylang.references import Misfit, twice, unknown
+from autoscaler.policylang.references import Misfit, Steps, bounds, twice, unknown
 from autoscaler.policylang.tree import MIB
 from autoscaler.policylang.units import DURATION, RATE, REAL, WHOLE, Quantity
 from autoscaler.policylang.units import MEMORY as AMOUNT
 
-CLUSTER_BYTES, CLUSTER_NODES = 8 * MIB, 500_000  # 10,000 app VMs written out: about 2 MiB, 100,000 values
+CLUSTER_BYTES, CLUSTER_NODES = 8 * MIB, 500_000  # 10,000 app VMs written out: about 2 MiB, 250,000 nodes
 MONDAY_NOON = (
     1767614400.0  # 2026-01-05T12:00:00Z: some instant, always the same, so that the same file gives the same answer
 )
@@ -164,34 +164,29 @@ def observation(form: ClusterForm) -> Observed:
 
 def misfits(form: ClusterForm) -> Iterator[Misfit]:
     """What does not fit together, in the order of the document's groups."""
-    sizes, clouds = [s.name for s in form.catalogue], [c.id for c in form.cloud_vms]
-    services, app_vms = [s.id for s in form.services], [a.id for a in form.app_vms]
-    for group, key, ids in (
-        ("catalogue", "name", sizes),
-        ("cloud_vms", "id", clouds),
-        ("services", "id", services),
-        ("app_vms", "id", app_vms),
-    ):
-        yield from twice(group, key, ids)
-    partners = (*services, *app_vms)
+    sizes = dict.fromkeys(size.name for size in form.catalogue)
+    clouds = dict.fromkeys(cloud_vm.id for cloud_vm in form.cloud_vms)
+    services = dict.fromkeys(service.id for service in form.services)
+    partners = {**services, **dict.fromkeys(app_vm.id for app_vm in form.app_vms)}
+    yield from twice("catalogue", "name", (size.name for size in form.catalogue))
+    for group in ("cloud_vms", "services", "app_vms"):
+        yield from twice(group, "id", (part.id for part in getattr(form, group)))
     for row, cloud_vm in enumerate(form.cloud_vms):
-        yield from unknown(("cloud_vms", row, "size"), cloud_vm.size, "size of the catalogue", sizes)
+        yield from unknown(("cloud_vms", row, "size"), "size of the catalogue", sizes, cloud_vm.size)
     for row, service in enumerate(form.services):
-        if service.min_replicas > service.max_replicas:
-            reason = f"{service.min_replicas} is more than max_replicas; expected {service.max_replicas} at most"
-            yield ("services", row, "min_replicas"), reason
-        for number, partner in enumerate((service.replica.apart_from if service.replica else None) or ()):
-            yield from unknown(
-                ("services", row, "replica", "apart_from", number), partner, "app VM or service", partners
-            )
+        yield from bounds(("services", row), service.min_replicas, service.max_replicas)
+        if service.replica is not None:
+            yield from _strangers(("services", row, "replica"), service.replica, partners)
     for row, app_vm in enumerate(form.app_vms):
-        named = (("service", "service", services), ("on", "cloud VM", clouds), ("pinned_to", "cloud VM", clouds))
-        for key, what, known in named:
-            name = getattr(app_vm, key)
-            if name is not None:
-                yield from unknown(("app_vms", row, key), name, what, known)
-        for number, partner in enumerate(app_vm.apart_from or ()):
-            yield from unknown(("app_vms", row, "apart_from", number), partner, "app VM or service", partners)
+        yield from unknown(("app_vms", row, "service"), "service", services, app_vm.service)
+        yield from unknown(("app_vms", row, "on"), "cloud VM", clouds, app_vm.on)
+        yield from unknown(("app_vms", row, "pinned_to"), "cloud VM", clouds, app_vm.pinned_to)
+        yield from _strangers(("app_vms", row), app_vm, partners)
+
+
+def _strangers(steps: Steps, form: ReplicaForm, partners: Collection[str]) -> Iterator[Misfit]:
+    for number, partner in enumerate(form.apart_from or ()):
+        yield from unknown((*steps, "apart_from", number), "app VM or service", partners, partner)
 
 
 def overfull(observed: Observed) -> Iterator[Misfit]:

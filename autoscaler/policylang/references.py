@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator
 
 from autoscaler.policylang.forms import locate, path_text
 from autoscaler.policylang.tree import Node, Source, brief
 from autoscaler.policylang.units import nearest
 
-Misfit = tuple[tuple[int | str, ...], str]  # where in the document, and what is wrong there
+MOST_LISTED = 20
+Steps = tuple[int | str, ...]
+Misfit = tuple[Steps, str]  # where in the document, and what is wrong there
 
 
 def refuse_misfits(misfits: Iterable[Misfit], source: Source, root: Node) -> None:
@@ -19,7 +21,8 @@ def refuse_misfits(misfits: Iterable[Misfit], source: Source, root: Node) -> Non
         raise source.error(f"{where}: {message}" if where else message, node.line, node.column)
 
 
-def twice(group: str, key: str, ids: Sequence[str]) -> Iterator[Misfit]:
+def twice(group: str, key: str, ids: Iterable[str]) -> Iterator[Misfit]:
+    """Ids of a list that are there already."""
     seen: set[str] = set()
     for row, id_ in enumerate(ids):
         if id_ in seen:
@@ -27,9 +30,14 @@ def twice(group: str, key: str, ids: Sequence[str]) -> Iterator[Misfit]:
         seen.add(id_)
 
 
-def unknown(steps: tuple[int | str, ...], name: str, what: str, known: Sequence[str]) -> Iterator[Misfit]:
-    if name not in known:
-        yield (
-            steps,
-            f"{brief(name)} is no {what}; expected one of {', '.join(known[:20]) or 'none: there is none'}{nearest(name, known)}",
-        )
+def unknown(steps: Steps, what: str, known: Collection[str], name: str | None) -> Iterator[Misfit]:
+    """A name that is not `known` (None: nothing was named)."""
+    if name is not None and name not in known:
+        listed = ", ".join(list(known)[:MOST_LISTED]) or "none: there is none"
+        yield steps, f"{brief(name)} is no {what}; expected one of {listed}{nearest(name, list(known))}"
+
+
+def bounds(steps: Steps, least: int, most: int) -> Iterator[Misfit]:
+    """A service whose fewest replicas are more than its most."""
+    if least > most:
+        yield (*steps, "min_replicas"), f"{least} is more than max_replicas; expected {most} at most"

@@ -55,7 +55,7 @@ class Source:
 class Node:
     """A value and where it stands (from 1). `value`: a scalar, a list of nodes, or key -> (node of the key, node).
 
-    `size`: nodes in it, aliases counted as often as they are used. `style` of a scalar: its quotes, | or >, or empty."""
+    `size`: nodes in it, keys included, aliases counted as often as they are used. `style` of a scalar: its quotes, | or >, or empty."""
 
     line: int
     column: int

@@ -97,7 +97,7 @@ def _shower(factors: Mapping[str, float]) -> Callable[[float], str]:
             if value >= factor and value / factor == round(value / factor, 3)
         ]
         factor, name = max(fitting, default=(1.0, next(iter(n for n, f in factors.items() if f == 1.0))))
-        return f"{value / factor:g}{name}"
+        return f"{value / factor:.12g}{name}"
 
     return show
 
