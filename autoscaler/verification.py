@@ -9,10 +9,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, get_args
+from typing import get_args
 
 from autoscaler.adapters import codec
-from autoscaler.adapters.decisions import JournalReader, Written, WrittenCheckpoint
+from autoscaler.adapters.decisions import JournalReader, Written, WrittenCheckpoint, readable
 from autoscaler.core.engine import ENGINE_VERSION, Engine, Toolbox
 from autoscaler.core.events import Command, Event
 from autoscaler.core.state import EngineState
@@ -59,7 +59,9 @@ def verify(journal: Path, toolbox: Toolbox) -> Verification:
     if start is not None:
         engine.restore(_state(journal, start))
     begins_at = start.entry + 1 if start is not None else 1
-    execution = _Execution(engine, {each.entry: each for each in reader.checkpoints() if each.entry >= begins_at})
+    execution = _Execution(
+        journal, engine, {each.entry: each for each in reader.checkpoints() if each.entry >= begins_at}
+    )
     difference = execution.follow(reader.written(begins_at - 1), begins_at)
     return Verification(
         begins_at,
@@ -93,20 +95,16 @@ def _start(reader: JournalReader) -> WrittenCheckpoint | None:
 
 
 def _state(journal: Path, checkpoint: WrittenCheckpoint) -> EngineState:
-    try:
+    with readable(journal, f"the checkpoint after entry {checkpoint.entry}"):
         state: EngineState = codec.loads(checkpoint.text, EngineState)
-    except ValueError as error:
-        raise JournalError(
-            f"the checkpoint after entry {checkpoint.entry} of {journal} cannot be read by this version"
-        ) from error
     return state
 
 
 class _Execution:
     """An engine that follows what was written, entry by entry. `due`: commands that the last event caused, not seen yet."""
 
-    def __init__(self, engine: Engine, checkpoints: dict[int, WrittenCheckpoint]) -> None:
-        self._engine, self._checkpoints = engine, checkpoints
+    def __init__(self, path: Path, engine: Engine, checkpoints: dict[int, WrittenCheckpoint]) -> None:
+        self._path, self._engine, self._checkpoints = path, engine, checkpoints
         self.due: list[str] = []
         self.events = self.commands = self.checkpoints = 0
         self._event = ""
@@ -115,7 +113,7 @@ class _Execution:
         expected = begins_at
         for entry in entries:
             if entry.number != expected:
-                raise JournalError(f"entry {expected} of the journal is missing; restore a copy of it")
+                raise JournalError(f"entry {expected} of the journal {self._path} is missing; restore a copy of it")
             expected += 1
             difference = self._command(entry) if entry.kind in COMMANDS else self._next_event(entry)
             difference = difference or self._checkpoint(entry)
@@ -132,7 +130,8 @@ class _Execution:
         if self.due:
             return Difference(entry.number, self._event, NOTHING, self.due[0])
         self.events, self._event = self.events + 1, entry.id
-        event: Event = _decoded(entry)
+        with readable(self._path, f"entry {entry.number}"):
+            event: Event = codec.loads(entry.text, codec.Entry)
         try:
             commands: list[Command] = self._engine.handle(event)
         except Exception as error:  # noqa: BLE001  whatever it is, the run that wrote this did not end here
@@ -148,10 +147,3 @@ class _Execution:
         self.checkpoints += 1
         state = codec.dumps(self._engine.state, EngineState)
         return None if state == kept.text else Difference(entry.number, self._event, kept.text, state)
-
-
-def _decoded(entry: Written) -> Any:
-    try:
-        return codec.loads(entry.text, codec.Entry)
-    except ValueError as error:
-        raise JournalError(f"entry {entry.number} of the journal cannot be read by this version") from error

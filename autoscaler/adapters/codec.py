@@ -84,7 +84,7 @@ def _mapping_of(pairs: list[list[Any]], kind: Any) -> dict[Any, Any]:
     return {converter.structure(k, key_type): converter.structure(v, value_type) for k, v in pairs}
 
 
-converter = make_converter()
+converter = make_converter(forbid_extra_keys=True)  # another version's word is not half understood
 converter.register_unstructure_hook_func(_is_array, _encode_array)
 converter.register_structure_hook_func(_is_array, _decode_array)
 converter.register_unstructure_hook_func(_has_tuple_keys, _pairs_of)

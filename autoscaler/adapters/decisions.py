@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -79,10 +79,8 @@ class JournalReader:
     def outcomes(self, decision: str) -> tuple[StepEnded, ...]:
         """How the steps of a decision's plan ended, in that order, undone ones included."""
         with closing(open_for_reading(self.path)) as database:
-            rows = database.rows(
-                "SELECT body FROM entries WHERE decision = ? AND kind = 'StepEnded' ORDER BY number", decision
-            )
-            return tuple(codec.loads(unpacked(body), codec.Entry) for (body,) in rows)
+            sql = "SELECT body FROM entries WHERE decision = ? AND kind = 'StepEnded' ORDER BY number"
+            return tuple(_entries(database, sql, decision))
 
     def written(self, after: int = 0) -> Iterator[Written]:
         """Every entry above number `after`, oldest first, all of one moment."""
@@ -90,13 +88,16 @@ class JournalReader:
             for number, kind, name, body in database.rows(
                 "SELECT number, kind, id, body FROM entries WHERE number > ? ORDER BY number", after
             ):
-                yield Written(number, kind, name, unpacked(body))
+                with readable(self.path, f"entry {number}"):
+                    text = unpacked(body)
+                yield Written(number, kind, name, text)
 
     def checkpoints(self) -> tuple[WrittenCheckpoint, ...]:
         """Oldest first. The first one is where a journal begins whose head was pruned."""
         with closing(open_for_reading(self.path)) as database:
             rows = database.rows("SELECT entry, engine, body FROM checkpoints ORDER BY entry")
-            return tuple(WrittenCheckpoint(entry, engine, unpacked(body)) for entry, engine, body in rows)
+            with readable(self.path, "a checkpoint"):
+                return tuple(WrittenCheckpoint(entry, engine, unpacked(body)) for entry, engine, body in rows)
 
     def writers(self) -> tuple[tuple[int, str], ...]:
         """(first entry, engine version) of each engine that wrote, oldest first."""
@@ -151,7 +152,23 @@ def _entry_of(database: Database, decision: str) -> int:
 
 
 def _records(database: Database, sql: str, *values: Any) -> tuple[AuditRecord, ...]:
+    return tuple(entry.audit for entry in _entries(database, sql, *values))
+
+
+def _entries(database: Database, sql: str, *values: Any) -> Iterator[Any]:
+    for (body,) in database.rows(sql, *values):
+        with readable(database.path):
+            entry = codec.loads(unpacked(body), codec.Entry)
+        yield entry
+
+
+@contextmanager
+def readable(path: Path, what: str = "an entry") -> Iterator[None]:
+    """What cannot be decoded, as one line that says what to do."""
     try:
-        return tuple(codec.loads(unpacked(body), codec.Entry).audit for (body,) in database.rows(sql, *values))
+        yield
     except ValueError as error:
-        raise JournalError(f"a decision in {database.path} cannot be read by this version: {error}") from error
+        raise JournalError(
+            f"{what} of the journal {path} cannot be read by this version; use the one that wrote it, restore a copy, "
+            "or move it away to start anew"
+        ) from error

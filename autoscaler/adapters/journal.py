@@ -16,7 +16,7 @@ from typing import Any
 
 from autoscaler.adapters import codec
 from autoscaler.adapters.database import open_for_writing
-from autoscaler.adapters.decisions import decision_of, mentioned, unpacked
+from autoscaler.adapters.decisions import decision_of, mentioned, readable, unpacked
 from autoscaler.core.engine import ENGINE_VERSION
 from autoscaler.core.events import Command, Event, Record
 from autoscaler.core.state import EngineState
@@ -70,13 +70,8 @@ class SqliteJournal:
         if row is None:
             return None
         number, at, engine, body = row
-        try:
+        with readable(self.path, f"the newest checkpoint (of engine {engine}; this is {self._engine})"):
             return Checkpoint(number, at, codec.loads(unpacked(body), EngineState))
-        except ValueError as error:
-            raise JournalError(
-                f"the newest checkpoint of {self.path} (engine {engine}) cannot be read by this version (engine "
-                f"{self._engine}); use that version, or move the journal away to start anew"
-            ) from error
 
     def keep(self, checkpoint: Checkpoint) -> None:
         body = packed(codec.dumps(checkpoint.state, EngineState))
@@ -107,7 +102,10 @@ class SqliteJournal:
     def kept(self, name: str) -> Any:
         """What was last kept under `name`, None where nothing was."""
         row = self._database.one("SELECT body FROM kept WHERE name = ?", name)
-        return None if row is None else codec.tree(unpacked(row[0]))
+        if row is None:
+            return None
+        with readable(self.path, f"what is kept as {name!r}"):
+            return codec.tree(unpacked(row[0]))
 
     def close(self) -> None:
         try:
@@ -157,12 +155,8 @@ class SqliteJournal:
         self._staged.clear()
 
     def _entry(self, number: int, body: str | bytes) -> Event | Command:
-        try:
+        with readable(self.path, f"entry {number}"):
             entry: Event | Command = codec.loads(unpacked(body), codec.Entry)
-        except ValueError as error:
-            raise JournalError(
-                f"entry {number} of the journal {self.path} cannot be read; restore a copy, or move it away to start anew"
-            ) from error
         return entry
 
     def _drop_rung(self) -> None:
