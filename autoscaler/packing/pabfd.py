@@ -49,16 +49,22 @@ class Moment:
     load: FloatArray
     allocated: FloatArray
     candidates: Candidates
+    memory_free: FloatArray | None = None  # (hosts,) None: memory does not count
 
 
 class Turn:
-    """One turn. `moves()` gives (app VM, host) in the order in which the migrations begin; it may be called once."""
+    """One turn. `moves()` gives (app VM, host) in the order in which the migrations begin; it may be called once.
 
-    def __init__(self, hosts: Hosts, moment: Moment, judge: Judge, select: Select) -> None:
+    `settled`: hosts that relief has just filled are not emptied in the same turn (CloudSim does that).
+    """
+
+    def __init__(self, hosts: Hosts, moment: Moment, judge: Judge, select: Select, *, settled: bool = False) -> None:
         self._hosts, self._moment, self._judge, self._select = hosts, moment, judge, select
+        self._settled = settled
         self._demands: list[float] = moment.demand.tolist()
 
-    def moves(self) -> list[tuple[int, int]]:
+    def moves(self) -> tuple[list[tuple[int, int]], list[tuple[int, int]]]:
+        """Those that relieve, and those that empty."""
         over = self._overloaded()
         leaving = [app for host in np.flatnonzero(over).tolist() for app in self._leaving(host)]
         taking_part = self._moment.active | self._spares(len(leaving))
@@ -67,7 +73,9 @@ class Turn:
         places.close(np.flatnonzero(over[columns]))
         relief = self._relieve(places, self._decreasing(leaving))
         places.close(np.flatnonzero(~self._moment.active[columns]))
-        return relief + self._empty_underloaded(places)
+        if self._settled:
+            places.settle()
+        return relief, self._empty_underloaded(places)
 
     def _overloaded(self) -> BoolArray:
         """(hosts,)"""
@@ -176,6 +184,10 @@ class Places:
         self._least_rise = float((hosts.curves.least_rise[self._kind] / self._capacity).min(initial=math.inf))
         self.guests: list[list[int]] = [[] for _ in self._hosts]
         self.chosen: set[int] = set()  # columns that an emptied host's app VMs go to
+        self._memory_of = np.asarray(moment.candidates.memory, dtype=np.float64)
+        self._memory_free: list[float] | None = None
+        if moment.memory_free is not None:
+            self._memory_free = moment.memory_free[columns].tolist()
         apps, column = _flat([moment.residents[host] for host in self._hosts])
         judge.sum_up(apps, column, self._capacity)
         self.consider([])
@@ -188,6 +200,10 @@ class Places:
         self._rise_w[:, columns] = math.inf
         for column in np.atleast_1d(columns).tolist():
             self._room[column] = NOBODY
+
+    def settle(self) -> None:
+        """Hosts with guests are not emptied."""
+        self.chosen.update(column for column, guests in enumerate(self.guests) if guests)
 
     def is_closed(self, column: int) -> bool:
         return self._room[column] == NOBODY
@@ -203,6 +219,8 @@ class Places:
             rise_w[refused & (allocated != 0)] = math.inf
         rise_w[demand > np.array(self._room)] = math.inf
         self._lazy = refused is None
+        if self._memory_free is not None:
+            rise_w[self._memory_of[rows, None] > np.array(self._memory_free)] = math.inf
         self._rise_w, self._touched = rise_w, dict[int, float]()
 
     def best(self, row: int, app: int) -> int | None:
@@ -227,11 +245,15 @@ class Places:
         self._judge.add(app, column)
         self.guests[column].append(app)
         self._change(column, self._allocated[column] + self._demands[app])
+        if self._memory_free is not None:
+            self._memory_free[column] -= float(self._memory_of[app])
 
     def take_back(self, columns: Sequence[int]) -> None:
         """Undo the last calls of `put`, which were about these columns."""
         for column in columns:
-            self.guests[column].pop()
+            app = self.guests[column].pop()
+            if self._memory_free is not None:
+                self._memory_free[column] += float(self._memory_of[app])
             self._judge.reset(column)
             allocated = self._begun[column]
             for app in self.guests[column]:
@@ -253,6 +275,8 @@ class Places:
     def _rise(self, app: int, column: int) -> float:
         demand = self._demands[app]
         if demand > self._room[column] or self._overloads(app, column):
+            return math.inf
+        if self._memory_free is not None and self._memory_of[app] > self._memory_free[column]:
             return math.inf
         load = (self._allocated[column] + demand) / self._capacities[column]
         return self._curves.of(self._kinds[column], load) - self._reference_ws[column]

@@ -12,7 +12,20 @@ from numpy.typing import NDArray
 
 from autoscaler.core.snapshot import FloatArray, IntArray
 
-POINTS = 11  # at 0, 10, .. 100 % load, as SPECpower_ssj2008 reports
+POINTS = 11  # at 0, 10, .. 100 % load
+MEASURED_W = {  # SPECpower_ssj2008 results of HP ProLiant ML110 G4 and G5, by the name of the size
+    "ml110-g4": (86.0, 89.4, 92.6, 96.0, 99.5, 102.0, 106.0, 108.0, 112.0, 114.0, 117.0),
+    "ml110-g5": (93.7, 97.0, 101.0, 105.0, 110.0, 116.0, 121.0, 125.0, 129.0, 133.0, 135.0),
+}
+IDLE_SHARE = 0.6  # of its full power that a server draws when idle, where nothing was measured: as the two above, about
+W_PER_CORE = 12.0  # at full load, where nothing was measured: a 64-core server of the 2020s draws about 750 W
+
+
+def curve(size: str, cores: float) -> tuple[float, ...]:
+    """Watts of a cloud VM of that size: as measured, or a straight line from its cores."""
+    full_w = W_PER_CORE * cores
+    straight = tuple(full_w * (IDLE_SHARE + (1 - IDLE_SHARE) * point / (POINTS - 1)) for point in range(POINTS))
+    return MEASURED_W.get(size, straight)
 
 
 class PowerCurves:

@@ -11,16 +11,13 @@ import numpy as np
 
 from autoscaler.core.snapshot import FloatArray, IntArray
 from autoscaler.packing.pabfd import Hosts
-from autoscaler.packing.power import PowerCurves
+from autoscaler.packing.power import MEASURED_W, PowerCurves
 
 HOSTS: Final = 800  # PlanetLabConstants
 HOST_MIPS: Final = (1860.0, 2660.0)  # of one processor: HP ProLiant ML110 G4 and G5, alternating
 HOST_PROCESSORS: Final = 2
 HOST_MEMORY_MB: Final = 4096
-POWER_W: Final = (  # SPECpower_ssj2008, at 0, 10, .. 100 % load
-    (86.0, 89.4, 92.6, 96.0, 99.5, 102.0, 106.0, 108.0, 112.0, 114.0, 117.0),
-    (93.7, 97.0, 101.0, 105.0, 110.0, 116.0, 121.0, 125.0, 129.0, 133.0, 135.0),
-)
+POWER_W: Final = (MEASURED_W["ml110-g4"], MEASURED_W["ml110-g5"])
 APP_MIPS: Final = (2500.0, 2000.0, 1000.0, 500.0)
 APP_MEMORY_MB: Final = (870, 1740, 1740, 613)
 MIGRATION_MB_PER_S: Final = 1_000_000 / (2 * 8000)  # half of 1 Gbit/s, the other half is the app VMs'
