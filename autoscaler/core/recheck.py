@@ -86,9 +86,7 @@ def _(action: CreateCloudVM, snapshot: Snapshot) -> bool:
 
 @recheck.register
 def _(action: ReleaseCloudVM, snapshot: Snapshot, running: Sequence[StepAction] = ()) -> str:
-    coming = next((other.arrival[0] for other in running if other.arrival and other.arrival[1] == action.cloud_vm), "")
-    if coming:
-        return f"{coming} is on its way to {action.cloud_vm}"
+    del running
     if _cloud_vm(action.cloud_vm, snapshot) is None:
         return f"cloud VM {action.cloud_vm} is gone"
     here = snapshot.by_cloud_vm[snapshot.inventory.cloud_row[action.cloud_vm]]

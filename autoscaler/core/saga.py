@@ -240,12 +240,12 @@ def _way_back(run: Run, now: float, alone: set[str], eyes: Eyes) -> Run:
         return replace(run, status=Status.UNDONE, reason="observed as undone already")
     if not alone.isdisjoint(way_back.subjects):
         return replace(run, status=Status.DONE, reason="not undone: left to a person with the stuck step")
-    wait = eyes.hold(way_back)
-    if wait:
-        return replace(run, status=Status.OWED, reason=wait)
     refusal = eyes.recheck(way_back, ())
     if refusal:
         return replace(run, status=Status.DONE, reason=f"not undone: {refusal}")
+    wait = eyes.hold(way_back)
+    if wait:
+        return replace(run, status=Status.OWED, reason=wait)
     return replace(run, status=Status.UNDOING, since=now, overdue=False)
 
 
