@@ -38,28 +38,32 @@ def decide(
     `arriving`: app VMs that plans in flight are bringing and that are not observed where they go."""
     view = Projection(snapshot, arriving, closed=(*snapshot.in_flight, *standing.paused, *standing.stuck))
     mint = Mint(number, snapshot.inventory)
-    granted: list[tuple[Proposal, Effect, Grant]] = []
+    granted: list[Proposal] = []
+    effects: list[Effect] = []
+    grants: list[Grant] = []
     denied: list[Denied] = []
     for proposal in proposals:
         effect = expand(proposal, view, standing.policy.limits, mint)
         if isinstance(effect, Denial):
             denied.append(Denied(proposal, (effect,)))
             continue
-        case = Case(proposal, effect, snapshot, view, standing, tuple(grant for _, _, grant in granted))
+        case = Case(proposal, effect, snapshot, view, standing, grants)
         denials = judge(case)
         if denials:
             denied.append(Denied(proposal, denials))
             continue
-        view = case.after
-        granted.append((proposal, effect, _grant(case)))
+        view.adopt(case.after)
+        granted.append(proposal)
+        effects.append(effect)
+        grants.append(_grant(case))
     decision = Decision(
         f"d{number}",
         snapshot.at,
         standing.policy.name,
-        tuple(proposal for proposal, _, _ in granted),
+        tuple(granted),
         tuple(denied),
     )
-    return Judged(decision, tuple(e for _, e, _ in granted), tuple(g for _, _, g in granted))
+    return Judged(decision, tuple(effects), tuple(grants))
 
 
 def wanted_since(
@@ -70,5 +74,5 @@ def wanted_since(
 
 
 def _grant(case: Case) -> Grant:
-    ids = tuple(dict.fromkeys((*case.subjects, *case.effect.touched)))
+    ids = tuple(dict.fromkeys((*case.subjects, *case.touched)))
     return Grant(case.now, case.action, case.proposal.key, ids, len(case.effect.moves))

@@ -1,19 +1,36 @@
 """What the cluster would look like after everything granted so far in this decision: the one mutable working copy.
 
 Made from a snapshot plus what plans in flight are bringing; `apply` adds one effect. Guards read it, so that the second
-grant of a tick sees the first. CPU and memory are counted by usage and by allocation; a sample that never came counts as
+grant of a tick sees the first, and `Ahead`, which is what one effect more would change and costs what it touches. CPU and memory are counted by usage and by allocation; a sample that never came counts as
 the full allocation (conservative).
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
 from autoscaler.core.effect import Arrival, Effect
 from autoscaler.core.model import AppVM, CloudVM
 from autoscaler.core.snapshot import NOWHERE, FloatArray, Snapshot
+
+
+@dataclass(slots=True)
+class Load:
+    """What stands against one cloud VM: by usage and by allocation."""
+
+    cpu_used: float = 0.0
+    cpu_allocated: float = 0.0
+    memory_used_bytes: float = 0.0
+    memory_allocated_bytes: float = 0.0
+
+    def add(self, app_vm: AppVM, cpu_cores: float, memory_bytes: float, sign: int = 1) -> None:
+        self.cpu_used += sign * cpu_cores
+        self.cpu_allocated += sign * app_vm.cores
+        self.memory_used_bytes += sign * memory_bytes
+        self.memory_allocated_bytes += sign * app_vm.memory_bytes
 
 
 class Projection:
@@ -49,26 +66,29 @@ class Projection:
             if arrival.cloud_vm in self.row_of:
                 self._expect(self.row_of[arrival.cloud_vm], arrival.app_vm)
 
-    def copy(self) -> Projection:
-        """An independent working copy."""
-        twin = object.__new__(Projection)
-        twin.__dict__ |= {name: _copied(value) for name, value in self.__dict__.items()}
-        return twin
-
     def apply(self, effect: Effect) -> None:
         """Count `effect` as done."""
+        self.adopt(Ahead(self, effect))
+
+    def adopt(self, ahead: Ahead) -> None:
+        """Let what was looked at become what is; `ahead` must have been made of this projection as it is now."""
+        effect = ahead.effect
         for cloud_vm in effect.creates:
             self._create(cloud_vm)
+        for row, load in ahead.loads.items():
+            self.cpu_used[row], self.cpu_allocated[row] = load.cpu_used, load.cpu_allocated
+            self.memory_used_bytes[row] = load.memory_used_bytes
+            self.memory_allocated_bytes[row] = load.memory_allocated_bytes
+        for app_vm, row in ahead.came:
+            self._came.setdefault(row, []).append(app_vm)
+        for name, row, to in ahead.left:
+            self._moved[name] = to
+            if row in self._came:
+                self._came[row] = [other for other in self._came[row] if other.id != name]
         for arrival in effect.starts:
-            self._arrive(self.row_of[arrival.cloud_vm], arrival.app_vm, *self._needs(arrival.app_vm))
             self._count(arrival.app_vm.service, 1)
         for stopped in effect.stops:
-            self._leave(stopped, NOWHERE)
             self._count(self.snapshot.app_vms[self.snapshot.inventory.app_row[stopped]].service, -1)
-        for move in effect.moves:
-            app_vm = self.snapshot.app_vms[self.snapshot.inventory.app_row[move.app_vm]]
-            self._leave(move.app_vm, self.row_of[move.target])
-            self._arrive(self.row_of[move.target], app_vm, *self._needs(app_vm))
         for released in effect.releases:
             self.released.add(released)
             self.usable[self.row_of[released]] = False
@@ -110,45 +130,93 @@ class Projection:
         for name in ("cpu_used", "cpu_allocated", "memory_used_bytes", "memory_allocated_bytes"):
             setattr(self, name, np.append(getattr(self, name), 0.0))
 
-    def _needs(self, app_vm: AppVM) -> tuple[float, float]:
+    def needs(self, app_vm: AppVM) -> tuple[float, float]:
         """Cores and bytes it uses, or a newcomer is expected to use."""
         app_row = self.snapshot.inventory.app_row.get(app_vm.id)
         if app_row is None:
             return self.expected_cpu(app_vm), float(app_vm.memory_bytes)
         return float(self.snapshot.cpu_in_use_cores[app_row]), float(self.snapshot.memory_in_use_bytes[app_row])
 
+    def load_of(self, row: int) -> Load:
+        """A copy of what stands against the cloud VM of `row`; one that does not exist yet has none."""
+        if row >= len(self.cloud_vms):
+            return Load()
+        return Load(
+            float(self.cpu_used[row]),
+            float(self.cpu_allocated[row]),
+            float(self.memory_used_bytes[row]),
+            float(self.memory_allocated_bytes[row]),
+        )
+
     def _expect(self, row: int, app_vm: AppVM) -> None:
-        self._take(row, app_vm, self._needs(app_vm)[0], float(app_vm.memory_bytes))
+        self.cpu_used[row] += self.needs(app_vm)[0]
+        self.cpu_allocated[row] += app_vm.cores
+        self.memory_used_bytes[row] += app_vm.memory_bytes
+        self.memory_allocated_bytes[row] += app_vm.memory_bytes
         self._coming.setdefault(row, []).append(app_vm)
-
-    def _arrive(self, row: int, app_vm: AppVM, cpu_cores: float, memory_bytes: float) -> None:
-        self._take(row, app_vm, cpu_cores, memory_bytes)
-        self._came.setdefault(row, []).append(app_vm)
-
-    def _take(self, row: int, app_vm: AppVM, cpu_cores: float, memory_bytes: float, sign: int = 1) -> None:
-        self.cpu_used[row] += sign * cpu_cores
-        self.cpu_allocated[row] += sign * app_vm.cores
-        self.memory_used_bytes[row] += sign * memory_bytes
-        self.memory_allocated_bytes[row] += sign * app_vm.memory_bytes
-
-    def _leave(self, app_vm: str, to: int) -> None:
-        row, leaving = self.place(app_vm), self.snapshot.app_vms[self.snapshot.inventory.app_row[app_vm]]
-        self._moved[app_vm] = to
-        if row != NOWHERE:
-            self._take(row, leaving, *self._needs(leaving), sign=-1)
-            if row in self._came:
-                self._came[row] = [other for other in self._came[row] if other.id != app_vm]
 
     def _count(self, service: str, change: int) -> None:
         if service in self.replicas:
             self.replicas[service] += change
 
 
-def _copied(value: object) -> object:
-    if isinstance(value, np.ndarray | set):
-        return value.copy()
-    if isinstance(value, list):
-        return list(value)
-    if isinstance(value, dict):
-        return {key: _copied(item) for key, item in value.items()}
-    return value
+class Ahead:
+    """The cloud VMs that `effect` concerns as they would be after it: `loads` by row. `view` stays as it is.
+
+    `came`: app VMs with the row they would be on; `left`: (id, row it would leave, row it would be on or NOWHERE).
+    """
+
+    def __init__(self, view: Projection, effect: Effect) -> None:
+        self.effect = effect
+        self.loads: dict[int, Load] = {}
+        self.came: list[tuple[AppVM, int]] = []
+        self.left: list[tuple[str, int, int]] = []
+        self._view = view
+        self._places: dict[str, int] = {}
+        self._created = {c.id: len(view.cloud_vms) + n for n, c in enumerate(effect.creates)}
+        for arrival in effect.starts:
+            self._arrive(self._row(arrival.cloud_vm), arrival.app_vm)
+        for stopped in effect.stops:
+            self._leave(stopped, NOWHERE)
+        for move in effect.moves:
+            target = self._row(move.target)
+            self._arrive(target, self._leave(move.app_vm, target))
+
+    def cloud_vm(self, cloud_vm: str) -> CloudVM:
+        row = self._row(cloud_vm)
+        known = self._view.cloud_vms
+        return known[row] if row < len(known) else self.effect.creates[row - len(known)]
+
+    def load(self, cloud_vm: str) -> Load:
+        row = self._row(cloud_vm)
+        return self.loads[row] if row in self.loads else self._view.load_of(row)
+
+    def released(self, cloud_vm: str) -> bool:
+        return cloud_vm in self._view.released or cloud_vm in self.effect.releases
+
+    def usable(self, cloud_vm: str) -> bool:
+        """Whether it takes newcomers: one that is created does, one that is released does not."""
+        if cloud_vm in self._created:
+            return cloud_vm not in self.effect.releases
+        return bool(self._view.usable[self._row(cloud_vm)]) and not self.released(cloud_vm)
+
+    def _row(self, cloud_vm: str) -> int:
+        return self._created[cloud_vm] if cloud_vm in self._created else self._view.row_of[cloud_vm]
+
+    def _arrive(self, row: int, app_vm: AppVM) -> None:
+        self._written(row).add(app_vm, *self._view.needs(app_vm))
+        self.came.append((app_vm, row))
+
+    def _leave(self, name: str, to: int) -> AppVM:
+        app_vm = self._view.snapshot.app_vms[self._view.snapshot.inventory.app_row[name]]
+        row = self._places[name] if name in self._places else self._view.place(name)
+        self._places[name] = to
+        if row != NOWHERE:
+            self._written(row).add(app_vm, *self._view.needs(app_vm), sign=-1)
+        self.left.append((name, row, to))
+        return app_vm
+
+    def _written(self, row: int) -> Load:
+        if row not in self.loads:
+            self.loads[row] = self._view.load_of(row)
+        return self.loads[row]

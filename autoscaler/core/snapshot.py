@@ -98,7 +98,7 @@ class Inventory:
         """Who may not share a cloud VM with whom."""
         return Apart(self.app_vms)
 
-    @property
+    @cached_property
     def price_per_hour(self) -> float:
         """What is being paid for: every cloud VM that is not gone, starting ones included."""
         return float(sum(c.size.price_per_hour for c in self.cloud_vms if c.state is not CloudVMState.GONE))

@@ -45,8 +45,9 @@ class Composite:
         return [
             *(p for p in replicas if p.action is Action.SCALE_OUT),
             *(p for p in moving if not p.action.saves_money),
-            *(p for p in replicas if p.action is Action.SCALE_IN),
             *(p for p in moving if p.action.saves_money),
+            # last: a replica that would have moved and is stopped does not move, but one that is gone cannot be moved
+            *(p for p in replicas if p.action is Action.SCALE_IN),
         ]
 
 

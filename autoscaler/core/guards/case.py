@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from math import ceil, floor, isnan
@@ -17,7 +17,7 @@ from autoscaler.core.ledger import Grant, Ledger
 from autoscaler.core.migration import Prediction, predict
 from autoscaler.core.model import Action
 from autoscaler.core.policy import Limits, Policy
-from autoscaler.core.projection import Projection
+from autoscaler.core.projection import Ahead, Projection
 from autoscaler.core.proposals import Proposal
 from autoscaler.core.snapshot import DIRTY, Snapshot
 
@@ -48,7 +48,7 @@ class Case:
     snapshot: Snapshot
     view: Projection
     standing: Standing
-    granted: tuple[Grant, ...] = ()
+    granted: Sequence[Grant] = ()
 
     @property
     def action(self) -> Action:
@@ -63,13 +63,16 @@ class Case:
         return self.standing.policy
 
     @cached_property
-    def after(self) -> Projection:
-        """The cluster as it would be with this effect as well."""
-        after = self.view.copy()
-        after.apply(self.effect)
-        return after
+    def after(self) -> Ahead:
+        """The cloud VMs it concerns as they would be with this effect as well."""
+        return Ahead(self.view, self.effect)
 
-    @property
+    @cached_property
+    def touched(self) -> tuple[str, ...]:
+        """Ids of everything the effect is about."""
+        return self.effect.touched
+
+    @cached_property
     def subjects(self) -> tuple[str, ...]:
         """The ids the proposal is about: its own, and the app VMs it moves or stops."""
         moved = (move.app_vm for move in self.effect.moves)

@@ -70,13 +70,13 @@ def capacity(case: Case) -> Denial | None:
     after = case.after
     overcommit = case.policy.limits.cpu_overcommit
     for target in _targets(case):
-        row, size = after.row_of[target], after.cloud_vms[after.row_of[target]].size
-        if not after.usable[row]:
-            return Denial("capacity", f"{target} takes no app VMs: {_closed(case, row)}", relax="another cloud VM")
+        size, load = after.cloud_vm(target).size, after.load(target)
+        if not after.usable(target):
+            return Denial("capacity", f"{target} takes no app VMs: {_closed(case, target)}", relax="another cloud VM")
         checks = (
-            ("memory allocated", "bytes", after.memory_allocated_bytes[row], size.memory_bytes),
-            ("memory in use", "bytes", after.memory_used_bytes[row], size.memory_bytes),
-            ("cores allocated", "cores", after.cpu_allocated[row], size.cores * overcommit),
+            ("memory allocated", "bytes", load.memory_allocated_bytes, size.memory_bytes),
+            ("memory in use", "bytes", load.memory_used_bytes, size.memory_bytes),
+            ("cores allocated", "cores", load.cpu_allocated, size.cores * overcommit),
         )
         for what, unit, wanted, offered in checks:
             if wanted > offered + ROUNDING:
@@ -98,23 +98,23 @@ def headroom(case: Case) -> Denial | None:
     for target in _targets(case):
         if target in created and not case.action.saves_money:
             continue
-        row, size = after.row_of[target], after.cloud_vms[after.row_of[target]].size
+        size, load = after.cloud_vm(target).size, after.load(target)
         checks = (
-            ("cpu", float(after.cpu_used[row] / size.cores), limits.cpu_headroom_fraction),
-            ("memory", float(after.memory_allocated_bytes[row] / size.memory_bytes), limits.memory_headroom_fraction),
+            ("cpu", load.cpu_used / size.cores, limits.cpu_headroom_fraction),
+            ("memory", load.memory_allocated_bytes / size.memory_bytes, limits.memory_headroom_fraction),
         )
-        for what, load, kept in checks:
-            if load > 1 - kept + ROUNDING and load > short.get(what, (0.0,))[0]:
-                short[what] = (load, kept, target)
+        for what, share, kept in checks:
+            if share > 1 - kept + ROUNDING and share > short.get(what, (0.0,))[0]:
+                short[what] = (share, kept, target)
     if not short:
         return None
     reason = "; ".join(
-        f"{target} would be at {load:.1%} of its {what}, {kept:.1%} is kept free"
-        for what, (load, kept, target) in short.items()
+        f"{target} would be at {share:.1%} of its {what}, {kept:.1%} is kept free"
+        for what, (share, kept, target) in short.items()
     )
-    load, kept, _ = next(iter(short.values()))
-    relax = " and ".join(_less_headroom(what, load, target) for what, (load, _, target) in short.items())
-    return Denial("headroom", reason, {"load_fraction": load, "headroom_fraction": kept}, relax)
+    share, kept, _ = next(iter(short.values()))
+    relax = " and ".join(_less_headroom(what, share, target) for what, (share, _, target) in short.items())
+    return Denial("headroom", reason, {"load_fraction": share, "headroom_fraction": kept}, relax)
 
 
 def _less_headroom(what: str, load: float, target: str) -> str:
@@ -125,10 +125,10 @@ def _less_headroom(what: str, load: float, target: str) -> str:
     )
 
 
-def _closed(case: Case, row: int) -> str:
-    """Why the cloud VM of `row` takes nobody."""
-    cloud_vm = case.after.cloud_vms[row]
-    if cloud_vm.id in case.after.released:
+def _closed(case: Case, target: str) -> str:
+    """Why `target` takes nobody."""
+    cloud_vm = case.after.cloud_vm(target)
+    if case.after.released(target):
         return "about to be released"
     return (
         "a plan is working on it, or it is paused or stuck" if cloud_vm.state is CloudVMState.ACTIVE else cloud_vm.state

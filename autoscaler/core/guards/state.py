@@ -10,6 +10,7 @@ from autoscaler.core.calendar import local
 from autoscaler.core.conditions import context
 from autoscaler.core.decision import Denial
 from autoscaler.core.guards.case import Case, at_least
+from autoscaler.core.snapshot import IntArray
 
 
 def paused(case: Case) -> Denial | None:
@@ -38,13 +39,12 @@ def stuck(case: Case) -> Denial | None:
 def freshness(case: Case) -> Denial | None:
     """Every app VM on a cloud VM that the effect touches, and every replica of a scaled service, has a fresh sample."""
     snapshot, limit = case.snapshot, case.policy.limits.fresh_s
-    rows = _concerned(case)
-    if not len(rows):
+    concerned = _concerned(case)
+    if not concerned or max(snapshot.age_s[rows].max(initial=0.0) for rows in concerned) <= limit:
         return None
+    rows = np.unique(np.concatenate(concerned))
     ages = snapshot.age_s[rows]
     oldest = int(np.argmax(ages))
-    if ages[oldest] <= limit:
-        return None
     app_vm, age = snapshot.app_vms[rows[oldest]].id, float(ages[oldest])
     evidence = {"age_s": age, "fresh_s": limit, "stale": float((ages > limit).sum())}
     return Denial(
@@ -58,7 +58,7 @@ def freshness(case: Case) -> Denial | None:
 def in_flight(case: Case) -> Denial | None:
     """Nothing is proposed twice, and nobody is sent where a plan is at work: that is left to that plan."""
     busy = case.snapshot.in_flight
-    for subject in (*case.subjects, *case.effect.touched):
+    for subject in (*case.subjects, *case.touched):
         if subject in busy:
             return Denial("in_flight", f"a plan is working on {subject}", relax="the end of that plan")
     for released in case.effect.releases:
@@ -90,14 +90,14 @@ def condition(case: Case) -> Denial | None:
 def _with_services(case: Case) -> tuple[str, ...]:
     index, app_vms = case.snapshot.inventory.app_row, case.snapshot.app_vms
     services = (app_vms[index[subject]].service for subject in case.subjects if subject in index)
-    return tuple(dict.fromkeys((*case.subjects, *(s for s in services if s), *case.effect.touched)))
+    return tuple(dict.fromkeys((*case.subjects, *(s for s in services if s), *case.touched)))
 
 
-def _concerned(case: Case) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
+def _concerned(case: Case) -> list[IntArray]:
     inventory, snapshot = case.snapshot.inventory, case.snapshot
-    rows = [snapshot.by_cloud_vm[inventory.cloud_row[id_]] for id_ in case.effect.touched if id_ in inventory.cloud_row]
+    rows = [snapshot.by_cloud_vm[inventory.cloud_row[id_]] for id_ in case.touched if id_ in inventory.cloud_row]
     if case.action.changes_replicas:
         rows += [
             snapshot.by_service[inventory.service_index[id_]] for id_ in case.subjects if id_ in inventory.service_index
         ]
-    return np.unique(np.concatenate(rows)) if rows else np.zeros(0, dtype=np.int64)
+    return rows

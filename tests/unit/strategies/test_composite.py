@@ -68,8 +68,8 @@ def test_demand_comes_before_money(story, three):
     assert story.told(wishes.propose(three)) == [
         "scale_out web",
         "scale_up S to medium",
-        "scale_in m",
         "consolidate L: l>M",
+        "scale_in m",
     ]
 
 
@@ -147,10 +147,10 @@ def test_one_cluster_in_which_all_six_are_worth_it(story):
         "scale_out web",
         "separate B: b>D",  # 7.3 of 8 cores: without b 68 %; D has 11.2 - 4.5 cores left
         "scale_up A to large",  # there is nobody to separate
-        "scale_in batch-3",
-        "scale_in batch-2",
         "consolidate C: c>D",  # saves all of C; a smaller size would save three quarters of it
         "scale_down E to medium",  # D's memory holds none of E's 4 GiB; 1.15 cores are 58 % of a small: too many
+        "scale_in batch-3",
+        "scale_in batch-2",
     ]
     reasons = {p.cloud_vm: p.reason for p in proposals if hasattr(p, "cloud_vm")}
     assert reasons["B"].endswith("(+0.000 per hour; scale_up would be +0.200)")

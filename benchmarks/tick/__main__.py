@@ -1,0 +1,136 @@
+"""One decide-and-plan tick at 100, 1,000 and 10,000 app VMs with the composite strategy: time, peak memory, work done.
+
+`python -m benchmarks.tick [--sizes 100,1000] [--repeat 3] [--out FILE]`. Each measurement runs in a process of its own, so that
+the peak is its own (`ru_maxrss`, interpreter and libraries included). What is timed is the whole of `Engine.handle(Observed)`:
+window, snapshot, strategy, guards, plan, saga, the commands. Three ticks: `decide_s` is the first decision, on a cluster that is
+known and at rest; `next_s` is the one after it, with all that was granted in flight.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import resource
+import statistics
+import subprocess
+import sys
+import time
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from autoscaler import registry
+from autoscaler.core.engine import Engine, Toolbox
+from autoscaler.core.events import PolicyChanged
+from autoscaler.core.model import Action
+from autoscaler.core.policy import Limits, Policy, StrategySpec
+from benchmarks.result import ROOT, result, write
+from benchmarks.tick.scene import KINDS, observations
+
+SIZES = (100, 1_000, 10_000)
+GOAL_S, GOAL_BYTES = 1.0, 500e6  # at 10,000 app VMs on 1,000 cloud VMs
+STRATEGY = StrategySpec("composite", {"replicas": {"name": "target_tracking", "cpu_target_fraction": 0.5}})
+
+
+def measure(app_vms: int, seed: int) -> dict[str, Any]:
+    """One row, measured in this process."""
+    engine = Engine(Toolbox(registry.build, lambda _text: lambda _variables: True))
+    first, second, third = observations(app_vms, seed, 3)
+    engine.handle(first)
+    engine.handle(PolicyChanged(0.0, Policy("tick", STRATEGY, limits=Limits()), id="e0"))
+    before_bytes = _peak_bytes()
+    begun = time.perf_counter()
+    commands = engine.handle(second)
+    decided = time.perf_counter()
+    audit = engine.state.last
+    assert audit is not None
+    assert audit.plan is not None
+    engine.handle(third)
+    ended = time.perf_counter()
+    return {
+        "app_vms": app_vms,
+        "cloud_vms": len(first.cloud_vms or ()),
+        "services": len(first.services or ()),
+        "decide_s": decided - begun,
+        "next_s": ended - decided,
+        "peak_bytes": _peak_bytes(),
+        "before_bytes": before_bytes,
+        "proposals": len(audit.decision.granted) + len(audit.decision.denied),
+        "granted": {str(a): n for a, n in sorted(Counter(p.action for p in audit.decision.granted).items())},
+        "denied": dict(sorted(Counter(d.denials[0].guard for d in audit.decision.denied).items())),
+        "steps": len(audit.plan.steps),
+        "infeasible": len(audit.plan.infeasible),
+        "commands": len(commands),
+    }
+
+
+def _peak_bytes() -> int:
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+
+
+def apart(app_vms: int, seed: int, repeat: int) -> dict[str, Any]:
+    """The median of `repeat` processes."""
+    runs = []
+    for _ in range(repeat):
+        command = [sys.executable, "-m", "benchmarks.tick", "--one", str(app_vms), "--seed", str(seed)]
+        said = subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True)
+        runs.append(json.loads(said.stdout))
+    row = dict(runs[0])
+    for name in ("decide_s", "next_s", "peak_bytes", "before_bytes"):
+        row[name] = statistics.median(run[name] for run in runs)
+        row[f"{name}_spread"] = [min(run[name] for run in runs), max(run[name] for run in runs)]
+    return row
+
+
+def table(rows: list[dict[str, Any]]) -> Table:
+    shown = Table("app VMs", "cloud VMs", "decide", "next", "peak", "proposals", "granted", "steps", "us/app VM")
+    for row in rows:
+        shown.add_row(
+            f"{row['app_vms']:,}",
+            f"{row['cloud_vms']:,}",
+            f"{row['decide_s'] * 1e3:,.0f} ms",
+            f"{row['next_s'] * 1e3:,.0f} ms",
+            f"{row['peak_bytes'] / 1e6:,.0f} MB",
+            f"{row['proposals']:,}",
+            f"{sum(row['granted'].values()):,}",
+            f"{row['steps']:,}",
+            f"{row['decide_s'] * 1e6 / row['app_vms']:,.0f}",
+        )
+    return shown
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.tick", description=__doc__)
+    parser.add_argument("--sizes", default=",".join(map(str, SIZES)), help="app VMs, comma-separated")
+    parser.add_argument("--repeat", type=int, default=3, help="processes per size; the median is reported")
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--out", type=Path, help="write the result as JSON")
+    parser.add_argument("--one", type=int, help=argparse.SUPPRESS)
+    told = parser.parse_args()
+    if told.one:
+        print(json.dumps(measure(told.one, told.seed)))
+        return
+    rows = [apart(int(size), told.seed, told.repeat) for size in told.sizes.split(",")]
+    conditions = {
+        "strategy": STRATEGY.name,
+        "parameters": STRATEGY.parameters,
+        "limits": "defaults",
+        "window_samples": Policy("", STRATEGY).window_samples,
+        "cloud_vms_by_kind": {name: kind.share for name, kind in KINDS.items()},
+        "repeat": told.repeat,
+        "goal": {"app_vms": SIZES[-1], "decide_s": GOAL_S, "peak_bytes": GOAL_BYTES},
+    }
+    document = result("tick", told.seed, conditions, rows, ("numpy",))
+    Console(stderr=False).print(table(rows))
+    for row in rows:
+        actions = " ".join(f"{action} {row['granted'].get(action, 0)}" for action in Action)
+        print(f"{row['app_vms']:>6,}: granted {actions}; denied {row['denied'] or 'none'}")
+    if told.out:
+        write(document, told.out)
+
+
+if __name__ == "__main__":
+    main()
