@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sized
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -69,10 +70,10 @@ def describe(file: Path, kind: Kind) -> str:
             return policy_text(load_policy(file))
         case Kind.CLUSTER:
             observed = policylang.read_cluster(file)
-            return f"cluster of {len(observed.cloud_vms or ())} cloud VMs, {len(observed.app_vms or ())} app VMs"
+            return f"cluster of {_size(observed.cloud_vms, 'cloud VM')}, {_size(observed.app_vms, 'app VM')}"
         case Kind.WORLD:
             world = config.read_world(file)
-            return f"world of {len(world.cloud_vms)} cloud VMs, {len(world.services)} services"
+            return f"world of {_size(world.cloud_vms, 'cloud VM')}, {_size(world.services, 'service')}"
         case _:
             settings = config.read_config(file)
             policy = load_policy(Path(settings.policy))
@@ -85,8 +86,14 @@ def policy_text(policy: Policy) -> str:
     limits = policy.limits
     return (
         f"policy {policy.name}: {policy.strategy.name} every {show.duration(policy.every_s)}, {policy.mode}, "
-        f"{len(limits.budgets)} budgets, {len(policy.conditions)} conditions"
+        f"{_size(limits.budgets, 'budget')}, {_size(policy.conditions, 'condition')}"
     )
+
+
+def _size(parts: Sized | None, noun: str) -> str:
+    from autoscaler.cli import show
+
+    return show.counted(len(parts or ()), noun)
 
 
 def guessed(file: Path) -> Kind:

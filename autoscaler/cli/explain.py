@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 def explain(
-    decision: Annotated[str | None, typer.Argument(metavar="[DECISION]", help="Its id, as in `status`.")] = None,
+    decision: Annotated[str | None, typer.Argument(metavar="DECISION", help="Its id, as in `status`.")] = None,
     last: Annotated[bool, typer.Option("--last", help="The newest decision (also without any argument).")] = False,
     app_vm: Annotated[
         str | None,
@@ -89,14 +89,12 @@ def _told(reader: JournalReader, audit: AuditRecord, about: str | None = None) -
 
 
 def _only(report: DecisionReport, audit: AuditRecord, about: str) -> DecisionReport:
+    """What is about it by name; where only the plan's steps are (it moves because its cloud VM goes), all that was granted."""
     wishes = zip(report.granted, audit.decision.granted, strict=True)
     vetoes = zip(report.denied, audit.decision.denied, strict=True)
-    return report.model_copy(
-        update={
-            "granted": [shown for shown, wish in wishes if about in wish.subjects],
-            "denied": [shown for shown, veto in vetoes if about in veto.proposal.subjects],
-        }
-    )
+    granted = [shown for shown, wish in wishes if about in wish.subjects]
+    denied = [shown for shown, veto in vetoes if about in veto.proposal.subjects]
+    return report.model_copy(update={"granted": granted if granted or denied else report.granted, "denied": denied})
 
 
 def _lines(told: dict[str, Any]) -> Iterator[str]:
@@ -109,7 +107,8 @@ def _lines(told: dict[str, Any]) -> Iterator[str]:
 
 def _about(found: list[dict[str, Any]], about: str) -> Iterator[str]:
     if not found:
-        yield f"no decision in the journal is about {about}: no strategy has wished for anything there"
+        yield f"no decision in the journal is about {about}:"
+        yield "no strategy has wished for anything there, and no plan has touched it"
     for number, told in enumerate(found):
         if number:
             yield ""

@@ -61,9 +61,9 @@ def flexcapsule(
 
     \b
     Try it, on a cluster that exists in memory only:
-      flexcapsule run                      a compressed day of load; Ctrl-C ends it
-      flexcapsule status                   what it believes and spends
-      flexcapsule explain --last           why it did what it did, and why not more
+      flexcapsule run              a compressed day of load; Ctrl-C ends it
+      flexcapsule status           what it believes and spends
+      flexcapsule explain --last   why it did what it did, and why not more
     \b
     Write your own policy:
       flexcapsule policies --copy balanced > mine.yaml

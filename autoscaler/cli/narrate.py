@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import sys
 import textwrap
+from collections import Counter
 from collections.abc import Callable, Iterator
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
@@ -95,21 +96,23 @@ class Narrator:
     def _decision(self, audit: AuditRecord) -> Iterator[tuple[str, str]]:
         decision = audit.decision
         if decision.abstained:
-            yield from self._once(("", ""), decision.abstained, f"abstained  {decision.abstained}")
+            yield from self._once(("", ""), decision.abstained, f"abstained  {decision.abstained}", "yellow")
             return
-        for proposal in decision.granted:
-            yield f"{_title(proposal)}: {proposal.reason}", "green"
+        wishes = Counter((str(wish.action), show.about(wish.key, wish.reason)) for wish in decision.granted)
+        for (action, reason), count in wishes.items():
+            yield f"{action:<10} {f'{count} x ' if count > 1 else ''}{reason}", "green"
         for reason in audit.plan.infeasible if audit.plan else ():
             yield f"infeasible {reason}", "red"
         denied = {(str(each.proposal.action), each.proposal.key): each for each in decision.denied}
         self._denied = {key: guard for key, guard in self._denied.items() if key in denied}
         for key, each in denied.items():
-            yield from self._once(key, each.denials[0].guard, _refusal(each))
+            first = each.denials[0]
+            yield from self._once(key, first.guard, _refusal(each), "yellow" if first.until is None else "dim")
 
-    def _once(self, key: tuple[str, str], guard: str, line: str) -> Iterator[tuple[str, str]]:
+    def _once(self, key: tuple[str, str], guard: str, line: str, style: str) -> Iterator[tuple[str, str]]:
         if self._denied.get(key) != guard:
             self._denied[key] = guard
-            yield line, "yellow"
+            yield line, style
 
     def _say(self, at: float, line: str, style: str) -> None:
         """At most LINES lines, cut with a sign where it would be more."""
@@ -122,14 +125,14 @@ class Narrator:
     def _remember_figures(self, audit: AuditRecord) -> None:
         inputs = audit.inputs
         self._figures = (
-            f"{inputs['cloud_vms']:.0f} cloud VMs, {inputs['app_vms']:.0f} app VMs, "
+            f"{show.counted(inputs['cloud_vms'], 'cloud VM')}, {show.counted(inputs['app_vms'], 'app VM')}, "
             f"{show.money(inputs['price_per_hour'])}/h"
         )
 
     def _show_status(self, now: float) -> None:
         score = self._score()
         text = (
-            f"{show.moment(time_text(now))[:16]}  {self._figures}, cost {show.money(score.cost)}, "
+            f"{show.moment(time_text(now))[:16]}  {self._figures}, "
             f"{100 * score.demand_unserved_fraction:.3f} % unserved"
         )
         if self._status is not None:
@@ -140,7 +143,7 @@ class Narrator:
 
 
 def _title(proposal: Proposal) -> str:
-    return f"{proposal.action:<10} {proposal.key}"
+    return f"{proposal.action} {proposal.key}"
 
 
 def _refusal(denied: Denied) -> str:

@@ -10,7 +10,7 @@ import typer
 from autoscaler.cli.options import AsJson, ConfigFile, TokenFile, Url
 
 Subject = Annotated[
-    str, typer.Argument(metavar="[SUBJECT]", help="App VM, service or cloud VM; none = the whole cluster.")
+    str, typer.Argument(metavar="SUBJECT", help="App VM, service or cloud VM; none = the whole cluster.")
 ]
 Why = Annotated[str, typer.Option("--why", help="Shown by status and explain.")]
 

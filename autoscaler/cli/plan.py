@@ -67,10 +67,11 @@ def lines(preview: PlanPreview) -> list[str]:
 
     objective = preview.objective
     before, after = objective.price_per_hour_before, objective.price_per_hour_after
+    moves = show.counted(objective.migrations, "migration")
     return [
-        *render.decision(preview.decision, heading="nothing of this is carried out"),
+        *render.decision(preview.decision, title="what would be decided"),
         "",
-        f"price per hour: {show.money(before)} now, {show.money(after)} after; {objective.migrations} migrations",
+        f"price per hour: {show.money(before)} now, {show.money(after)} after; {moves}",
     ]
 
 

@@ -5,8 +5,7 @@ Reasons are shown as they were recorded; none is made up here. Every line fits 8
 
 from __future__ import annotations
 
-import textwrap
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
 from autoscaler.cli import show
@@ -21,17 +20,13 @@ if TYPE_CHECKING:
         StepReport,
     )
 
-WIDTH = 80
 
-
-def decision(report: DecisionReport, *, heading: str = "", outcomes: Mapping[str, str] | None = None) -> Iterator[str]:
-    """The whole decision. `outcomes`: step id -> how it ended, for those that have."""
-    yield f"decision {report.id} at {show.moment(report.at)} UTC by policy {report.policy or '(none)'}" + (
-        f": {heading}" if heading else ""
-    )
+def decision(report: DecisionReport, *, title: str = "", outcomes: Mapping[str, str] | None = None) -> Iterator[str]:
+    """The whole decision. `title`: what to call it; `outcomes`: step id -> how it ended, for those that have."""
+    yield f"{title or f'decision {report.id}'} at {show.moment(report.at)} UTC by policy {report.policy or '(none)'}"
     yield from _inputs(report.inputs)
     if report.abstained:
-        yield from _wrapped("nothing was proposed: " + report.abstained)
+        yield from show.wrapped("nothing was proposed: " + report.abstained)
         return
     if not report.granted and not report.denied:
         yield "nothing was wished for: the strategy is content"
@@ -43,30 +38,30 @@ def decision(report: DecisionReport, *, heading: str = "", outcomes: Mapping[str
         yield from denied(refused)
     if report.plan is not None:
         yield ""
+        yield f"plan{'' if title else f' {report.plan.id}'}: {show.counted(len(report.plan.steps), 'step')}"
         yield from plan(report.plan, outcomes or {})
 
 
 def granted(proposal: ProposalReport) -> Iterator[str]:
-    yield from _wrapped(f"granted: {proposal.action} {proposal.about}: {proposal.reason}")
+    yield from show.wrapped(f"granted: {proposal.action} {show.about(proposal.about, proposal.reason)}")
     yield from _numbers(proposal.evidence)
 
 
 def denied(refused: DeniedReport) -> Iterator[str]:
     proposal = refused.proposal
-    yield from _wrapped(f"denied: {proposal.action} {proposal.about}: {proposal.reason}")
+    yield from show.wrapped(f"denied: {proposal.action} {show.about(proposal.about, proposal.reason)}")
     yield from _numbers(proposal.evidence)
     for denial in refused.denials:
         yield from _denial(denial)
 
 
 def plan(report: PlanReport, outcomes: Mapping[str, str]) -> Iterator[str]:
-    yield f"plan {report.id}: {len(report.steps)} steps"
     for step in report.steps:
         after = f", after {', '.join(name.rpartition('.')[2] for name in step.requires)}" if step.requires else ""
         outcome = f": {outcomes[step.id]}" if step.id in outcomes else ""
-        yield from _wrapped(f"{step.id.rpartition('.')[2]} {step_text(step)}{after}{outcome}", "  ")
+        yield from show.wrapped(f"{step.id.rpartition('.')[2]} {step_text(step)}{after}{outcome}", "  ")
     for reason in report.infeasible:
-        yield from _wrapped(f"cannot be reached: {reason}", "  ")
+        yield from show.wrapped(f"cannot be reached: {reason}", "  ")
     if report.certificate is not None:
         certificate = report.certificate
         bound = "" if certificate.lower_bound is None else f", no plan can be below {certificate.lower_bound:.4f}"
@@ -90,17 +85,17 @@ def step_text(step: StepReport) -> str:
 
 
 def _denial(denial: DenialReport) -> Iterator[str]:
-    yield from _wrapped(f"{denial.guard}: {denial.reason}", "  ")
+    yield from show.wrapped(f"{denial.guard}: {denial.reason}", "  ")
     if denial.relax:
-        yield from _wrapped(f"would pass with: {denial.relax}", "    ")
+        yield from show.wrapped(f"would pass with: {denial.relax}", "    ")
     if denial.until is not None:
-        yield from _wrapped(f"passes by itself at {show.moment(denial.until)} UTC", "    ")
+        yield from show.wrapped(f"passes by itself at {show.moment(denial.until)} UTC", "    ")
 
 
 def _inputs(inputs: Mapping[str, float]) -> Iterator[str]:
     if {"cloud_vms", "app_vms", "cpu_load_fraction", "memory_load_fraction", "price_per_hour"} <= inputs.keys():
         yield (
-            f"on {inputs['cloud_vms']:.0f} cloud VMs, {inputs['app_vms']:.0f} app VMs, "
+            f"on {show.counted(inputs['cloud_vms'], 'cloud VM')}, {show.counted(inputs['app_vms'], 'app VM')}, "
             f"CPU {show.per_cent(inputs['cpu_load_fraction'])}, memory {show.per_cent(inputs['memory_load_fraction'])}, "
             f"{show.money(inputs['price_per_hour'])} per hour"
         )
@@ -108,15 +103,4 @@ def _inputs(inputs: Mapping[str, float]) -> Iterator[str]:
 
 def _numbers(evidence: Mapping[str, float]) -> Iterator[str]:
     if evidence:
-        yield from _wrapped(show.evidence(evidence), "    ")
-
-
-def _wrapped(text: str, indent: str = "") -> Iterable[str]:
-    return textwrap.wrap(
-        text,
-        WIDTH,
-        initial_indent=indent,
-        subsequent_indent=indent + "    ",
-        break_on_hyphens=False,
-        break_long_words=False,
-    )
+        yield from show.wrapped(show.evidence(evidence), "    ")

@@ -21,7 +21,8 @@ def schema(kind: Annotated[Kind, typer.Argument(help="The kind of document.")]) 
     \b
     Example, for an editor that speaks yaml-language-server:
       flexcapsule schema policy > policy.schema.json
-      # yaml-language-server: $schema=policy.schema.json   <- first line of mine.yaml
+    and as the first line of mine.yaml:
+      # yaml-language-server: $schema=policy.schema.json
     """
     from autoscaler.cli import show
 

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+import textwrap
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -62,8 +63,45 @@ def duration(seconds: float) -> str:
 
 
 def evidence(numbers: Mapping[str, float]) -> str:
-    """`name value` pairs, in the order in which they were given."""
-    return ", ".join(f"{name} {value:.6g}" for name, value in numbers.items())
+    """`name value` pairs in the order in which they were given; what the unit at the end of a name says, the value shows."""
+    return ", ".join(_measured(name, value) for name, value in numbers.items())
+
+
+def _measured(name: str, value: float) -> str:
+    for suffix, text in UNITS.items():
+        if name.endswith(suffix):
+            return f"{name.removesuffix(suffix)} {text(value)}"
+    return f"{name} {value:.6g}"
+
+
+UNITS: Mapping[str, Callable[[float], str]] = {
+    "_fraction": per_cent,
+    "_bytes": lambda value: f"{value / 2**20:.6g} MiB",
+    "_per_hour": lambda value: f"{value:.3f} per hour",
+    "_s": lambda value: f"{value:.6g} s",
+}
+
+
+def counted(count: float, noun: str) -> str:
+    """`1 cloud VM`, `2 cloud VMs`."""
+    return f"{count:.0f} {noun}{'' if count == 1 else 's'}"
+
+
+def wrapped(text: str, indent: str = "") -> list[str]:
+    """At most PLAIN_WIDTH columns; what does not fit goes on further to the right. Words are never broken."""
+    return textwrap.wrap(
+        text,
+        PLAIN_WIDTH,
+        initial_indent=indent,
+        subsequent_indent=indent + "    ",
+        break_on_hyphens=False,
+        break_long_words=False,
+    )
+
+
+def about(subject: str, reason: str) -> str:
+    """A reason that says what it is about, once."""
+    return reason if reason.startswith((f"{subject}:", f"{subject} ")) else f"{subject}: {reason}"
 
 
 def moment(text: str) -> str:

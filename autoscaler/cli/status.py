@@ -63,7 +63,7 @@ def head(report: StatusReport) -> Iterator[str]:
         f"policy {policy.name} ({policy.strategy}), {policy.mode}" if policy else "no policy"
     )
     yield (
-        f"{len(report.cloud_vms)} cloud VMs, {report.app_vms} app VMs, CPU {show.per_cent(report.cpu_load_fraction)}, "
+        f"{show.counted(len(report.cloud_vms), 'cloud VM')}, {show.counted(report.app_vms, 'app VM')}, CPU {show.per_cent(report.cpu_load_fraction)}, "
         f"memory {show.per_cent(report.memory_load_fraction)}"
     )
     unserved = report.demand_unserved_fraction

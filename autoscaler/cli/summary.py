@@ -55,17 +55,26 @@ def summary(controller: Controller) -> dict[str, Any]:
 
 def lines(document: Mapping[str, Any]) -> Iterator[str]:
     """The same for people, in a few lines."""
-    done = ", ".join(f"{action} {count}" for action, count in document["actions"].items())
-    yield f"from {document['from']} until {document['until']}: {document['decisions']} decisions"
-    yield f"carried out: {done}"
-    yield f"denied: {', '.join(f'{guard} {count}' for guard, count in document['denials'].items()) or 'nothing'}"
+    from autoscaler.cli import show
+
+    until = f"{show.moment(document['from'])} until {show.moment(document['until'])} UTC"
+    yield f"from {until}: {show.counted(document['decisions'], 'decision')}"
+    yield from show.wrapped(f"carried out: {_counts(document['actions'])}")
+    yield from show.wrapped(f"denied: {_counts(document['denials'])}")
+    if document["not_carried_out"]:
+        yield from show.wrapped(f"granted and not carried out: {_counts(document['not_carried_out'])}")
     yield (
-        f"cost {document['cost']:.3f}, {100 * document['demand_unserved_fraction']:.3f} % of demand unserved, "
-        f"{document['migrations']} migrations, {document['downtime_s']:.2f} s of downtime"
+        f"cost {show.money(document['cost'])}, {100 * document['demand_unserved_fraction']:.3f} % of demand unserved, "
+        f"{show.counted(document['migrations'], 'migration')}, {document['downtime_s']:.2f} s of downtime"
     )
     if "second_policy" in document:
         second = document["second_policy"]
-        yield f"second policy: {second['agreed']} ticks alike, {second['differed']} different{second['failed'] and '; failed: '}{second['failed']}"
+        failed = f"; it failed: {second['failed']}" if second["failed"] else ""
+        yield f"second policy: {second['agreed']} decisions alike, {second['differed']} different{failed}"
+
+
+def _counts(counts: Mapping[str, int]) -> str:
+    return ", ".join(f"{name} {count}" for name, count in counts.items() if count) or "nothing"
 
 
 def _by_action(counts: Mapping[str, int], outcome: str) -> dict[str, int]:

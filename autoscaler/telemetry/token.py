@@ -35,7 +35,10 @@ def read(path: Path) -> str:
     try:
         mode, text = path.stat().st_mode, path.read_text("utf-8", errors="replace").strip()
     except OSError as error:
-        raise UsageError(f"cannot read the token file {path}: {error.strerror}") from error
+        raise UsageError(
+            f"cannot read the token file {path}: {error.strerror}; a controller that serves makes it: "
+            "start one, or name its file with --token-file"
+        ) from error
     if mode & OTHERS:
         raise UsageError(
             f"others can read the token file {path}: run `chmod 600 {path}` or delete it to get a new token"
