@@ -108,13 +108,16 @@ class Engine:
         commands: list[Command] = []
         going: list[Saga] = []
         for saga in state.sagas:
-            for run in saga.runs:
-                if event.step == run.step.id and run.status is Status.RUNNING:
-                    state.totals.step(run.step.action.kind, event)
-                    self._remember_pause(run, event)
             after = sagas.ended(saga, event)
-            commands += self._note_stuck(saga, after, event)
             going.append(after)
+            row = None if after is saga else sagas.find(saga, event.step)
+            if row is None:
+                continue
+            run = saga.runs[row]
+            if run.status is Status.RUNNING:
+                state.totals.step(run.step.action.kind, event)
+                self._remember_pause(run, event)
+            commands += self._note_stuck(saga, after, event)
         state.sagas = tuple(going)
         return commands
 

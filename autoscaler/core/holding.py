@@ -22,7 +22,7 @@ def eyes(
     snapshot: Snapshot, others: Sequence[Saga], limits: Limits, paused: Mapping[str, str], stuck: Mapping[str, str]
 ) -> Eyes:
     """What one saga sees on `snapshot`, beside the `others`."""
-    beside = running(others)
+    beside = tuple(action for action in running(others) if action.arrival)
     aims, busy = _aims(others), _busy(others)
 
     def hold(action: StepAction) -> str:

@@ -92,8 +92,8 @@ class Saga:
 @dataclass(frozen=True, slots=True)
 class Eyes:
     """How a saga looks at the world without knowing what a step is. `hold`: why nothing about it may begin now, though it
-    may later; `recheck`: why it does not fit beside what runs of its own plan; `reached`: is its goal there already; `slot`:
-    is there room beside `running`. A step may be held or refused for `patience_s`, then its plan is abandoned."""
+    may later; `recheck`: why it does not fit beside what is arriving by its own plan; `reached`: is its goal there already; `slot`:
+    is there room beside that. A step may be held or refused for `patience_s`, then its plan is abandoned."""
 
     hold: Callable[[StepAction], str]
     recheck: Callable[[StepAction, tuple[StepAction, ...]], str]
@@ -111,13 +111,19 @@ class Moves:
     alerts: tuple[tuple[str, str], ...] = ()
 
 
+def find(saga: Saga, step: str) -> int | None:
+    """The row of the run that the outcome of `step` (or of its undo) is about; None: it is not of this saga."""
+    name = step.removesuffix(UNDO)
+    return next((row for row, run in enumerate(saga.runs) if run.step.id == name), None)
+
+
 def ended(saga: Saga, event: StepEnded) -> Saga:
     """With the outcome of one step, or of one undo. Outcomes of steps that are not open change nothing (at-least-once)."""
-    return replace(saga, runs=tuple(_ended(run, event) for run in saga.runs)) if _concerns(saga, event) else saga
-
-
-def _concerns(saga: Saga, event: StepEnded) -> bool:
-    return event.step.removesuffix(UNDO) in {run.step.id for run in saga.runs}
+    row = find(saga, event.step)
+    if row is None:
+        return saga
+    after = _ended(saga.runs[row], event)
+    return saga if after is saga.runs[row] else replace(saga, runs=(*saga.runs[:row], after, *saga.runs[row + 1 :]))
 
 
 def _ended(run: Run, event: StepEnded) -> Run:
@@ -184,16 +190,16 @@ def _abandon_on_failure(saga: Saga) -> Saga:
 def _start(saga: Saga, now: float, eyes: Eyes) -> tuple[Saga, tuple[Step, ...]]:
     runs = list(saga.runs)
     done = {run.step.id for run in runs if run.status is Status.DONE}
-    busy = [run.step.action for run in runs if run.status is Status.RUNNING]
+    busy = tuple(run.step.action for run in runs if run.status is Status.RUNNING and run.step.action.arrival)
     started: list[Step] = []
     for row, run in enumerate(runs):
         if run.status is not Status.WAITING or not done.issuperset(run.step.requires):
             continue
-        runs[row] = tried = _try(run, now, tuple(busy), eyes)
+        runs[row] = tried = _try(run, now, busy, eyes)
         if tried.status is Status.DONE:
             done.add(run.step.id)
         elif tried.status is Status.RUNNING:
-            busy.append(run.step.action)
+            busy += (run.step.action,) if run.step.action.arrival else ()
             started.append(run.step)
         elif tried.blocked_since is not None and now - tried.blocked_since >= eyes.patience_s:
             saga = replace(saga, abandoned=f"{run.step.id} no longer fits: {tried.reason}")
