@@ -78,10 +78,10 @@ def main() -> None:
     sys.exit(ended(sys.argv[1:]))
 
 
-def ended(arguments: list[str]) -> int:
+def ended(arguments: list[str], commands: Callable[..., object] = app) -> int:
     """Run one command; how it ended, as an exit code. Mistakes of the caller end in one line, defects in a report."""
     try:
-        app(arguments, prog_name="flexcapsule")
+        commands(arguments, prog_name="flexcapsule")
     except SystemExit as exit_:
         return exit_.code if isinstance(exit_.code, int) else 0
     except FlexCapsuleError as error:

@@ -194,8 +194,8 @@ class _Running:
     def _log_start(self, asked: Asked) -> None:
         journal = str(asked.directory) if asked.directory else "none"
         logs.log().info("started", mode=str(self.controller.mode), policy=str(asked.policy), journal=journal)
-        if self.controller.folded:
-            logs.log().info("goes on from the journal", entries=self.controller.folded)
+        if self.controller.engine.state.history.at is not None:
+            logs.log().info("goes on from the journal", decisions=self.controller.engine.state.totals.decisions)
 
 
 def _untold(difference: Difference) -> None:

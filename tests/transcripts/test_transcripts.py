@@ -50,7 +50,7 @@ def test_a_session_goes_as_written(
     assert now == path.read_text("utf-8")
 
 
-ONE_LINE = re.compile(r"\$ |#|flexcapsule: |[\w-]+\.yaml:")  # one document or mistake is one line, however long
+ONE_LINE = re.compile(r"\$ |#|flexcapsule: |Error: |[\w-]+\.yaml:")  # one document or mistake is one line, however long
 
 
 def test_every_other_line_fits_80_columns() -> None:
