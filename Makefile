@@ -22,8 +22,9 @@ venv: .venv/.all ## .venv with every optional group (live needs Debian's libvirt
 lint: .venv/.dev ## ruff, mypy, import contracts
 	$(BIN)/ruff check . && $(BIN)/mypy && $(BIN)/lint-imports --no-cache
 
-schema: .venv/.base ## write docs/schema/*.json from the types
+schema: .venv/.base ## write docs/schema/*.json and the tables of docs/*.md from the types
 	for kind in policy config cluster world; do $(BIN)/flexcapsule schema $$kind > docs/schema/$$kind.json; done
+	$(BIN)/python docs/tables.py
 
 clean:           ## remove what the targets above made
 	rm -rf .venv .mypy_cache .ruff_cache

@@ -113,7 +113,7 @@ class Config:
     shadow_policy: str | None = _told(None, "a second policy that decides beside the first and acts on nothing")
     tick_s: float = _told(60.0, "time between two looks at the cluster, in the cluster's time", ge=0.1, le=86400.0)
     pace: float = _told(
-        288.0, "simulated clusters only: `real`, `max` (no waiting), or a factor such as 288x", form=Pace
+        288.0, "simulated clusters only: `real`, `max` (no waiting), or a factor such as 288x", form=Pace, shown="288x"
     )
     cluster: Cluster = field(default=Cluster(), metadata={"doc": "what is controlled"})
     journal: JournalSettings = field(default=JournalSettings(), metadata={"doc": "the write-ahead log"})

@@ -11,6 +11,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from autoscaler.config.world_terms import BOUNDS, DOCS, KEYS
 from autoscaler.errors import UsageError
 from autoscaler.policylang.calendar import Instant
 from autoscaler.policylang.forms import fill
@@ -40,7 +41,13 @@ def read_world(name: Path | str) -> Scenario:
 @cache
 def world_form() -> type[Record]:
     """The form of a world file."""
-    return Recorder(keys=KEYS, annotations={"start_at": Instant}, bounds=BOUNDS).form(Scenario, "World")
+    return Recorder(
+        keys=KEYS,
+        annotations={"start_at": Instant},
+        bounds=BOUNDS,
+        docs=DOCS,
+        shown={"start_at": "2026-01-05T00:00:00Z"},
+    ).form(Scenario, "World")
 
 
 def world_schema() -> dict[str, Any]:
@@ -76,36 +83,3 @@ def _misfits(scenario: Scenario) -> Iterator[Misfit]:
     for row, app_vm in enumerate(scenario.app_vms):
         if app_vm.id in replicas:
             yield ("app_vms", row, "id"), f"{brief(app_vm.id)} is a replica of a service already; expected another id"
-
-
-KEYS = {"start_at": "start", "dirty_bytes_per_core_s": "dirty_per_core"}
-AMOUNT: Mapping[str, float] = {"ge": 0.0, "le": 1e6}
-SHARE: Mapping[str, float] = {"ge": 0.0, "le": 1.0}
-MORE_THAN_NOTHING: Mapping[str, float] = {"gt": 0.0}
-BOUNDS: Mapping[str, Mapping[str, float]] = {
-    "cores": {"gt": 0.0, "le": 1e6},
-    "price_per_hour": {"ge": 0.0, "le": 1e9},
-    "memory_bytes": {"gt": 0.0, "le": 2.0**50},
-    "replicas": AMOUNT,
-    "min_replicas": AMOUNT,
-    "max_replicas": AMOUNT,
-    "base_cores": AMOUNT,
-    "swing_cores": AMOUNT,
-    "burst_cores": AMOUNT,
-    "weekend_factor": AMOUNT,
-    "sharpness": AMOUNT,
-    "peak_hour": {"ge": 0.0, "lt": 24.0},
-    "demand_step_s": MORE_THAN_NOTHING,
-    "burst_period_s": MORE_THAN_NOTHING,
-    "bandwidth_bytes_per_s": MORE_THAN_NOTHING,
-    "slow_step_factor": {"ge": 1.0, "le": 1e6},
-    "deaths_per_cloud_vm_hour": AMOUNT,
-    "seed": {"ge": 0.0, "le": 2.0**53},
-    "burst_fraction": SHARE,
-    "noise_fraction": SHARE,
-    "idle_memory_fraction": SHARE,
-    "busy_memory_fraction": SHARE,
-    "failed_step_probability": SHARE,
-    "slow_step_probability": SHARE,
-    "lost_sample_probability": SHARE,
-}

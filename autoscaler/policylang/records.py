@@ -49,12 +49,14 @@ Special = Callable[[Any], Any]
 @dataclass(frozen=True, slots=True)
 class Recorder:
     """Makes forms. `special(hint)`: the annotation for a type it does not know itself, or None. By field name, where the
-    dataclass says nothing of it: `keys`, `annotations`, and `bounds` (ge, gt, le, lt)."""
+    dataclass says nothing of it: `keys`, `annotations`, `bounds` (ge, gt, le, lt) and `docs`, and `shown` (a default as it is written)."""
 
     special: Special = lambda _hint: None
     keys: Mapping[str, str] = field(default_factory=dict)
     annotations: Mapping[str, Any] = field(default_factory=dict)
     bounds: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    docs: Mapping[str, str] = field(default_factory=dict)
+    shown: Mapping[str, str] = field(default_factory=dict)
 
     def form(self, kind: type, name: str = "", extra: Mapping[str, Any] | None = None) -> type[Record]:
         """The form of dataclass `kind`; `extra`: fields that stand before its own."""
@@ -77,14 +79,13 @@ class Recorder:
         return {name: name if taken.count(key) > 1 else key for name, key in short.items()}
 
     def _default(self, part: Field[Any], key: str) -> Any:
-        doc = part.metadata.get("doc")
+        doc = part.metadata.get("doc") or self.docs.get(part.name)
         about: dict[str, Any] = {"alias": key, "description": doc} if doc else {"alias": key}
         if part.default is not MISSING and not isinstance(part.default, PLAIN):
             return FormField(default_factory=lambda: part.default, **about)
         if part.default is not MISSING:
-            return FormField(
-                default=part.default, json_schema_extra={"default": shown(part.default, part.name)}, **about
-            )
+            written = part.metadata.get("shown") or self.shown.get(part.name) or shown(part.default, part.name)
+            return FormField(default=part.default, json_schema_extra={"default": written}, **about)
         if part.default_factory is not MISSING:
             return FormField(default_factory=part.default_factory, **about)
         return FormField(**about)
