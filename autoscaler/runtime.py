@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from typing import Protocol
 
 from autoscaler.core.engine import Engine
-from autoscaler.core.events import Command, Event, Execute, Outcome, StepEnded, Undo
+from autoscaler.core.events import Alert, Command, Event, Execute, Outcome, StepEnded, Undo
 from autoscaler.core.saga import UNDO, Status
 from autoscaler.errors import ActuationError, JournalError, SourceError
 from autoscaler.ports import Actuator, Checkpoint, Clock, Journal, Source
@@ -179,7 +179,10 @@ def fold(engine: Engine, entries: Iterable[Entry]) -> tuple[Folded, list[Command
             expect(owed, entry)
             continue
         if owed:
-            raise JournalError(f"command {owed[0].id} is missing before event {entry.id}: the journal is damaged")
+            raise JournalError(
+                f"{named(owed[0])} is missing before event {entry.id}: the journal is damaged, or was written by another "
+                "version or with other plug-ins; restore those, or move the journal away to start anew"
+            )
         number = int(entry.id.removeprefix("e"))
         owed = handled(engine, entry)  # type: ignore[arg-type]
     return Folded(count, number), owed
@@ -204,12 +207,18 @@ def is_event(entry: Entry) -> bool:
 def expect(owed: list[Command], entry: Entry) -> None:
     """Take `entry` off the commands that are due; raises JournalError where it is not the next one."""
     if not owed or owed[0].id != entry.id or type(owed[0]) is not type(entry):
-        due = f"{type(owed[0]).__name__} {owed[0].id}" if owed else "no command"
+        due = named(owed[0]) if owed else "no command"
         raise JournalError(
             f"the journal holds {type(entry).__name__} {entry.id} where this version would have {due}: "
-            "it was written by another version; move the journal away to start anew"
+            "it was written by another version or with other plug-ins; restore those, or move the journal away to start anew"
         )
     owed.pop(0)
+
+
+def named(command: Command) -> str:
+    """A command in an error's words; an alert says what is the matter."""
+    why = f" ({command.reason})" if isinstance(command, Alert) else ""
+    return f"{type(command).__name__} {command.id}{why}"
 
 
 def in_doubt(engine: Engine) -> list[Execute | Undo]:
