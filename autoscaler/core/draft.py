@@ -89,6 +89,7 @@ class Draft:
         self._saved, self._base = {}, len(self.legs)
 
     def back(self) -> None:
+        """As it was at the last `begin`."""
         for row, (room, place) in self._saved.items():
             self.rooms[row], self._places[row] = room, place
         for leg in self.legs[self._base :]:

@@ -184,6 +184,7 @@ class Script:
         deadline_s: float = OTHER_S,
         undo: StepAction | None = None,
     ) -> str:
+        """Write one more step; its id, for those that require it."""
         step = f"{self._plan}.s{len(self.steps) + 1}"
         self.steps.append(Step(step, action, tuple(dict.fromkeys(requires)), deadline_s, undo))
         return step

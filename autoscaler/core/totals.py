@@ -45,6 +45,7 @@ class Totals:
     alerts: int = 0
 
     def decided(self, decision: Decision) -> None:
+        """Count a decision: what it granted, and what it denied by the first veto."""
         self.decisions += 1
         self.abstained += bool(decision.abstained)
         for proposal in decision.granted:
@@ -54,6 +55,7 @@ class Totals:
             self.denials[denied.denials[0].guard] += 1
 
     def step(self, kind: str, event: StepEnded) -> None:
+        """Count a step that has ended; how long it took only if it was done."""
         self.steps[f"{kind} {event.outcome}"] += 1
         if event.outcome is Outcome.DONE:
             self.step_s.setdefault(kind, Durations()).add(event.total_s)
