@@ -23,6 +23,8 @@ TICKS_PER_CHECKPOINT = (
     30  # a restart decides at most this many ticks again: half a minute at 10,000 app VMs, else no time
 )
 
+LOST_NUMBERS = 1_000_000  # more events than any lost end of a journal has: ten days of one a second
+
 
 class Watcher(Protocol):
     """Is shown what has happened, after it was acted on; changes nothing."""
@@ -82,6 +84,11 @@ class Loop:
         for command in in_doubt(self.engine):
             self._submit(command, now)
         return folded.entries
+
+    def skip_numbers(self) -> None:
+        """After `recover`, where the world is ahead of the journal (its end was lost): what the lost events were called, and
+        the steps and names made from them, must not be used again for something else."""
+        self.pulse.number += LOST_NUMBERS
 
     def run(self) -> None:
         """Tick until the clock ends, then let the journal keep where things stand."""

@@ -129,6 +129,8 @@ def assemble(
         seen_by = (*watchers, comparison) if comparison is not None else tuple(watchers)
         loop = Loop(engine, ports, seen_by, on_source_error)
         folded = loop.recover(cluster.world.now)
+        if _is_ahead(cluster.world, engine, every_s):
+            loop.skip_numbers()
         if not _decides_by(engine, policy):
             inbox.adopt(policy)
         if comparison is not None and second is not None:
@@ -153,6 +155,12 @@ def first_tick(engine: Engine, world_now: float, every_s: float) -> float:
     was killed, which is then taken again."""
     seen_at = engine.state.history.at
     return world_now if seen_at is None or world_now > seen_at else seen_at + every_s
+
+
+def _is_ahead(world: World, engine: Engine, every_s: float) -> bool:
+    """Whether more is missing at the journal's end than the tick in which a run was killed: a copy of it was put back."""
+    seen_at = engine.state.history.at
+    return world.now > (world.scenario.start_at if seen_at is None else seen_at) + every_s
 
 
 def _cluster(
