@@ -117,7 +117,8 @@ class Engine:
             if run.status is Status.RUNNING:
                 state.totals.step(run.step.action.kind, event)
                 self._remember_pause(run, event)
-            commands += self._note_stuck(saga, after, event)
+            if after.runs[row].status is Status.STUCK:
+                commands += self._note_stuck(saga, after, event)
         state.sagas = tuple(going)
         return commands
 

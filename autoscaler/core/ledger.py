@@ -35,7 +35,8 @@ class Pause:
 @dataclass(frozen=True, slots=True)
 class Ledger:
     """`grants` oldest first, as far back as the longest budget needs; `touched`: (whether replicas changed, id) -> last time;
-    `wanted_since`: (action, key) -> since when proposed without a break; `pauses`: app VM -> its pauses in the last 24 h."""
+    `wanted_since`: (action, key) -> since when proposed without a break; `pauses`: app VM -> its pauses in the last 24 h, those
+    first whose last one is longest ago."""
 
     grants: tuple[Grant, ...] = ()
     touched: Mapping[tuple[bool, str], float] = field(default_factory=dict)
@@ -63,8 +64,13 @@ class Ledger:
     def paused(self, app_vm: str, at: float, downtime_s: float) -> Ledger:
         """With one migration's pause of `app_vm` on the record."""
         recent = tuple(pause for pause in self.pauses.get(app_vm, ()) if at - pause.at < DAY_S)
-        kept = {key: value for key, value in self.pauses.items() if at - value[-1].at < DAY_S}
-        return replace(self, pauses={**kept, app_vm: (*recent, Pause(at, downtime_s))})
+        pauses = dict(self.pauses)
+        for id_, past in self.pauses.items():
+            if at - past[-1].at < DAY_S:
+                break  # those after it paused later
+            del pauses[id_]
+        pauses.pop(app_vm, None)
+        return replace(self, pauses={**pauses, app_vm: (*recent, Pause(at, downtime_s))})
 
     def downtime_s(self, app_vm: str, now: float) -> float:
         """Pause that migrations caused `app_vm` in the 24 h before `now`."""

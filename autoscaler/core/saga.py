@@ -114,6 +114,9 @@ class Moves:
 def find(saga: Saga, step: str) -> int | None:
     """The row of the run that the outcome of `step` (or of its undo) is about; None: it is not of this saga."""
     name = step.removesuffix(UNDO)
+    number = name.rpartition(".s")[2]  # where the planner's numbering has it; thousands of outcomes come in one tick
+    if number.isdecimal() and 0 < int(number) <= len(saga.runs) and saga.runs[int(number) - 1].step.id == name:
+        return int(number) - 1
     return next((row for row, run in enumerate(saga.runs) if run.step.id == name), None)
 
 
