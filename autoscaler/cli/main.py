@@ -13,7 +13,7 @@ from typing import Annotated
 
 import typer
 
-from autoscaler.cli import check, explain, pause, plan, policies, run, schema, status, verify
+from autoscaler.cli import check, explain, pause, plan, policies, replay, run, schema, status, trace, verify
 from autoscaler.errors import FlexCapsuleError
 
 USAGE, DEFECT, INTERRUPTED = 2, 70, 130  # 70: EX_SOFTWARE of sysexits.h; 130: what shells make of SIGINT
@@ -41,6 +41,8 @@ COMMANDS: tuple[tuple[str, Callable[..., None], str], ...] = (
 )
 for _name, _command, _short in COMMANDS:
     app.command(_name, short_help=_short)(_command)
+replay.register(app)
+trace.register(app)
 
 
 def _show_version(asked: bool) -> None:

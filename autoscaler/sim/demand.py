@@ -36,6 +36,10 @@ class Demand(Protocol):
         """The first instant after `now` at which it may change."""
         ...
 
+    def memory_bytes(self, now: float) -> FloatArray | None:
+        """(subjects,) memory in use where it was recorded, NaN where it was not; None: it follows from the behaviours."""
+        ...
+
 
 class _Steps:
     """Time cut into steps of equal length from `start_at` on."""
@@ -78,6 +82,10 @@ class ShapedDemand:
     def next_change(self, now: float) -> float:
         return self._steps.begin(self._steps.ordinal(now) + 1)
 
+    def memory_bytes(self, now: float) -> FloatArray | None:
+        del now
+        return None
+
     def _diurnal(self, time: float) -> FloatArray:
         angle = 2 * np.pi * (time % DAY_S / HOUR_S - self._part["peak_hour"]) / 24.0
         return np.asarray(self._part["swing_cores"] * ((1 + np.cos(angle)) / 2) ** self._part["sharpness"])
@@ -95,7 +103,15 @@ class ShapedDemand:
 class RecordedDemand:
     """Demand as recorded: `cores` of shape (steps, subjects), NaN = none asked for. After the last step, the last one holds."""
 
-    def __init__(self, subjects: Sequence[str], cores: FloatArray, *, start_at: float, step_s: float) -> None:
+    def __init__(
+        self,
+        subjects: Sequence[str],
+        cores: FloatArray,
+        *,
+        start_at: float,
+        step_s: float,
+        memory_bytes: FloatArray | None = None,
+    ) -> None:
         if cores.ndim != 2 or cores.shape[1] != len(subjects) or not len(cores):
             raise ValueError(
                 f"recorded demand has shape {cores.shape}, expected (1 or more steps, {len(subjects)} subjects)"
@@ -103,10 +119,16 @@ class RecordedDemand:
         self.subjects = tuple(subjects)
         self._steps = _Steps(start_at, step_s)
         self._cores = np.maximum(np.nan_to_num(cores, nan=0.0), 0.0)
+        self._memory_bytes = memory_bytes
 
     def at(self, now: float) -> FloatArray:
-        row = min(max(self._steps.ordinal(now), 0), len(self._cores) - 1)
-        return np.asarray(self._cores[row])
+        return np.asarray(self._cores[self._row(now)])
+
+    def memory_bytes(self, now: float) -> FloatArray | None:
+        return None if self._memory_bytes is None else np.asarray(self._memory_bytes[self._row(now)])
+
+    def _row(self, now: float) -> int:
+        return min(max(self._steps.ordinal(now), 0), len(self._cores) - 1)
 
     def next_change(self, now: float) -> float:
         ordinal = self._steps.ordinal(now)

@@ -125,6 +125,7 @@ class World:
         """Who is served how much at this moment; also kept with each app VM's row."""
         if self._demand_until <= self.now:
             self._wanted_cores, self._demand_until = self.demand.at(self.now), self.demand.next_change(self.now)
+            self._use_memory(self.demand.memory_bytes(self.now))
             self._rates = None
         if self._rates is None:
             apps = self.estate.apps
@@ -138,6 +139,16 @@ class World:
             )
             apps["served_cores"] = self._rates.served_cores
         return self._rates
+
+    def _use_memory(self, recorded: FloatArray | None) -> None:
+        """Memory in use as recorded, instead of by behaviour."""
+        if recorded is None:
+            return
+        apps = self.estate.apps
+        subject = apps["subject"]
+        known = np.flatnonzero((subject >= 0) & ~np.isnan(recorded[subject]))
+        apps["idle_memory_bytes"][known] = recorded[subject[known]]
+        apps["busy_memory_bytes"][known] = 0.0
 
     def _next_change(self) -> float:
         """The next instant at which a rate may change."""
