@@ -24,8 +24,7 @@ class Kind(StrEnum):
     WORLD = "world"
 
 
-MOST_BYTES = 64 << 20  # no document may be bigger, whatever it is
-WORLD_ONLY = {"start_at", "seed", "demand_step", "minimum_billing", "timing", "faults"}
+WORLD_ONLY = {"start", "seed", "demand_step", "minimum_billing", "timing", "faults"}
 
 
 def check(
@@ -98,9 +97,10 @@ def _size(parts: Sized | None, noun: str) -> str:
 
 def guessed(file: Path) -> Kind:
     """The kind of a document by its top keys; a config where nothing else fits, whose reader then says what is wrong."""
+    from autoscaler.policylang.cluster import CLUSTER_BYTES, CLUSTER_NODES
     from autoscaler.policylang.tree import parse, plain, read_source
 
-    document = plain(parse(read_source(file, MOST_BYTES)))
+    document = plain(parse(read_source(file, CLUSTER_BYTES), CLUSTER_NODES))  # no document may be bigger
     keys = set(document) if isinstance(document, dict) else set()
     if "strategy" in keys:
         return Kind.POLICY
