@@ -283,9 +283,9 @@ def test_a_thousand_moves_over_a_thousand_cloud_vms_take_less_than_a_tenth_of_a_
     snapshot = world(places)
     took = []
     for _ in range(5):
-        begun = time.perf_counter()
+        begun = time.process_time()
         plan = plan_of(snapshot, *effects)
-        took.append(time.perf_counter() - begun)
+        took.append(time.process_time() - begun)
     assert plan.infeasible == ()
     assert sum(isinstance(step.action, Migrate) for step in plan.steps) == (n if kind == "drain" else n + n // 2)
     assert min(took) < 0.1
