@@ -1,6 +1,6 @@
 """Malformed documents: each gives exactly one line that says where, what was read and what was expected, within a second.
 
-The files stand beside this module by kind of document; `expected.txt` of a kind has the line of each, without its folder.
+The files stand beside this module by kind of document; `expected.txt` of a kind has the line of each, without its folder; {strategies} and {policies} stand for the names that there are.
 """
 
 from __future__ import annotations
@@ -12,7 +12,8 @@ from pathlib import Path
 import pytest
 
 from autoscaler import registry
-from autoscaler.config import read_config, read_world
+from autoscaler.cli.main import ended
+from autoscaler.config import read_config, read_world, ready_policies
 from autoscaler.errors import PolicyError
 from autoscaler.policylang import read_cluster, read_policy
 
@@ -39,7 +40,10 @@ def complaint(kind: str, path: Path) -> str:
 
 
 def expected(kind: str) -> dict[str, str]:
-    lines = (HERE / kind / "expected.txt").read_text(encoding="utf-8").splitlines()
+    text = (HERE / kind / "expected.txt").read_text(encoding="utf-8")
+    for word, known in (("{strategies}", registry.names()), ("{policies}", ready_policies())):
+        text = text.replace(word, ", ".join(known))
+    lines = text.splitlines()
     return {line.split(":", 1)[0]: line for line in lines}
 
 
@@ -94,3 +98,12 @@ def test_files_that_cannot_be_read(kind: str, tmp_path: Path) -> None:
     missing = complaint(kind, tmp_path / "missing.yaml")
     assert missing.startswith("missing.yaml:1:1: cannot be read (no such file or directory); expected a")
     assert complaint(kind, tmp_path).startswith(f"{tmp_path.name}:1:1: this is a directory; expected a")
+
+
+@pytest.mark.parametrize(("kind", "path"), FILES, ids=[f"{kind}-{path.stem}" for kind, path in FILES])
+def test_the_command_says_it_in_one_line_and_exit_code_2(
+    kind: str, path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert ended(["check", "--as", kind, str(path)]) == 2
+    said = capsys.readouterr()
+    assert (said.out, said.err) == ("", f"{path.parent}/{expected(kind)[path.name]}\n")
