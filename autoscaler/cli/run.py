@@ -138,7 +138,7 @@ class _Running:
         narrator = None if asked.json else Narrator(self._score)
         self.file = PolicyFile(asked.policy, policy, load_policy, self._adopt, self._refuse)
         self.controller = opened.enter_context(self._assembled(asked, engine, policy, narrator))
-        self._log_start(asked)
+        self._log_start(asked, policy)
         if asked.serves:
             opened.enter_context(_server(asked.config.http, self.controller, self.observatory, asked.directory))
         if narrator is not None:
@@ -191,9 +191,9 @@ class _Running:
         self.observatory.silent(now, error)
         logs.log().warning("the cluster could not be observed", reason=str(error))
 
-    def _log_start(self, asked: Asked) -> None:
+    def _log_start(self, asked: Asked, policy: Policy) -> None:
         journal = str(asked.directory) if asked.directory else "none"
-        logs.log().info("started", mode=str(self.controller.mode), policy=str(asked.policy), journal=journal)
+        logs.log().info("started", mode=str(self.controller.mode), policy=policy.name, journal=journal)
         if self.controller.engine.state.history.at is not None:
             logs.log().info("goes on from the journal", decisions=self.controller.engine.state.totals.decisions)
 
@@ -222,7 +222,7 @@ def _server(http: Http, controller: Controller, observatory: Observatory, direct
         hosts=server.hosts(http.host),
     )
     with server.Server(application(desk), listener) as served:
-        logs.log().info("serving", metrics=f"{served.url}/metrics", api=f"{served.url}/api/v1/status")
+        logs.log().info("serving", metrics=f"{served.url}/metrics")
         yield
 
 

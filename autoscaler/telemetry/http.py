@@ -87,7 +87,7 @@ class Endpoints:
         self._deciding = Lock()
 
     async def metrics(self, request: Request) -> Response:
-        encode, kind = choose_encoder(request.headers.get("accept", ""))
+        encode, kind = _encoder(request.headers.get("accept", ""))
         return Response(await run_in_threadpool(encode, self._registry), headers={"Content-Type": kind})
 
     async def healthz(self, request: Request) -> Response:
@@ -208,6 +208,14 @@ async def _body(request: Request, kind: type[PauseRequest]) -> PauseRequest:
         first = error.errors(include_url=False, include_context=False, include_input=False)[0]
         where = ".".join(str(part) for part in first["loc"])
         raise HTTPException(422, f"{where or 'body'}: {first['msg']}") from error
+
+
+def _encoder(accept: str) -> tuple[Callable[[CollectorRegistry], bytes], str]:
+    """The format that is asked for; the plain one where the library cannot make sense of the wish."""
+    try:
+        return choose_encoder(accept)
+    except (TypeError, ValueError):  # prometheus_client 0.26 on a version that is no version
+        return choose_encoder("")
 
 
 def _limit(request: Request) -> int:

@@ -5,13 +5,16 @@ Separate from http.py so that the endpoints can be tested without a socket. The 
 
 from __future__ import annotations
 
+import asyncio
 import socket
 from threading import Thread
 from types import TracebackType
 from typing import Self
 
+import h11
 import uvicorn
 from starlette.applications import Starlette
+from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from autoscaler.errors import UsageError
 
@@ -19,6 +22,9 @@ CONNECTIONS = 64  # beyond this, callers are told to come back: the controller c
 IDLE_S = 5  # an idle connection is closed
 HEADER_LIMIT_BYTES = 16 << 10
 STOP_S = 1.0  # how long open answers may take once the controller ends
+HEADERS_WITHIN_S = (
+    5.0  # who has not said what he wants by then is hung up on, or a few such callers would take all places
+)
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
 
 
@@ -47,11 +53,44 @@ def hosts(host: str) -> tuple[str, ...]:
     return (*LOOPBACK, "[::1]") if host in LOOPBACK else ("*",)
 
 
+class ImpatientProtocol(H11Protocol):
+    """uvicorn's, which waits for the end of a request's headers for ever; this one does not."""
+
+    headers_within_s = HEADERS_WITHIN_S
+    _patience: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        self._watch()
+
+    def data_received(self, data: bytes) -> None:
+        super().data_received(data)
+        self._watch()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._stop_watching()
+        super().connection_lost(exc)
+
+    def _watch(self) -> None:
+        if self.conn.their_state is not h11.IDLE:
+            self._stop_watching()
+        elif self._patience is None:
+            self._patience = self.loop.call_later(self.headers_within_s, self.transport.close)
+
+    def _stop_watching(self) -> None:
+        if self._patience is not None:
+            self._patience.cancel()
+            self._patience = None
+
+
 class Server:
     """Serves while it is entered."""
 
-    def __init__(self, application: Starlette, listener: socket.socket) -> None:
+    def __init__(
+        self, application: Starlette, listener: socket.socket, headers_within_s: float = HEADERS_WITHIN_S
+    ) -> None:
         self._listener = listener
+        protocol = type("Protocol", (ImpatientProtocol,), {"headers_within_s": headers_within_s})
         config = uvicorn.Config(
             application,
             log_config=None,
@@ -60,7 +99,7 @@ class Server:
             timeout_keep_alive=IDLE_S,
             timeout_graceful_shutdown=int(STOP_S),
             h11_max_incomplete_event_size=HEADER_LIMIT_BYTES,
-            http="h11",
+            http=protocol,
             ws="none",
             lifespan="off",
             server_header=False,

@@ -172,6 +172,14 @@ def test_metrics_speak_both_formats(client: Client) -> None:
     assert openmetrics.text.endswith("# EOF\n")
 
 
+@pytest.mark.parametrize(
+    "accept", ["application/openmetrics-text; version=x", "text/plain; version=1.x.\u0663", ";;;,="]
+)
+def test_a_format_that_makes_no_sense_gets_the_plain_one(client: Client, accept: str) -> None:
+    answer = client.get("/metrics", headers={"Accept": accept.encode()})
+    assert answer.headers["content-type"].startswith("text/plain")
+
+
 def test_a_page_that_rebinds_its_name_to_loopback_reads_nothing(running: Any) -> None:
     desk = replace(running.desk, hosts=("127.0.0.1", "localhost"))
     client = Client(desk, "http://evil.example")

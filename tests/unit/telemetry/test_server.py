@@ -10,7 +10,7 @@ import pytest
 
 from autoscaler.errors import UsageError
 from autoscaler.telemetry.http import application
-from autoscaler.telemetry.server import Server, bind, hosts
+from autoscaler.telemetry.server import CONNECTIONS, Server, bind, hosts
 
 
 def test_it_answers_on_loopback_and_ends(running: Any) -> None:
@@ -31,6 +31,20 @@ def test_headers_without_end_are_refused(running: Any) -> None:
         with socket.create_connection(("127.0.0.1", port)) as raw:
             raw.sendall(b"\x16\x03\x01 not http\r\n\r\n")
             assert raw.recv(100).startswith(b"HTTP/1.1 400")
+        assert httpx.get(f"{server.url}/healthz").text == "ok\n"
+
+
+def test_callers_who_never_end_their_headers_take_no_places(running: Any) -> None:
+    with Server(application(running.desk), bind("127.0.0.1", 0), headers_within_s=0.1) as server:
+        port = int(server.url.rsplit(":", 1)[1])
+        idle = [socket.create_connection(("127.0.0.1", port)) for _ in range(CONNECTIONS + 10)]
+        for caller in idle:
+            caller.sendall(b"GET /healthz HTTP/1.1\r\nX-Never: ")
+        for caller in idle:
+            caller.settimeout(5.0)
+            while caller.recv(1000):  # a 503 to some, then the end
+                pass
+            caller.close()
         assert httpx.get(f"{server.url}/healthz").text == "ok\n"
 
 

@@ -1,0 +1,80 @@
+"""One simulated day under each ready policy: what it cost, what was not served, what was moved, beside doing nothing (`hold`).
+
+`python -m benchmarks.day [--ticks 1440] [--world example] [--seeds 1,2,3] [--out FILE]`. Each row is one run of the controller as
+`flexcapsule run --pace max` makes it, on the same world with the same demand; `saved_fraction` is against `hold` with the same
+seed. The world is small and made by us: it shows that a policy does what it says, not what you would save.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from autoscaler.cli import assembly
+from autoscaler.cli.loading import TOOLBOX, load_policy
+from autoscaler.cli.summary import summary
+from autoscaler.config import read_world, ready_policies
+from autoscaler.core.engine import Engine
+from autoscaler.core.policy import Mode
+from benchmarks.result import result, write
+
+CONTROL = "hold"
+FIGURES = ("cost", "demand_unserved_fraction", "migrations", "downtime_s")
+
+
+def measure(name: str, world: str, seed: int, ticks: int) -> dict[str, Any]:
+    """One row: a day under the ready policy `name`."""
+    policy = replace(load_policy(ready_policies()[name]), mode=Mode.LIVE)
+    scenario = replace(read_world(world), seed=seed)
+    with assembly.assemble(Engine(TOOLBOX), policy, scenario, ticks=ticks) as controller:
+        controller.run()
+        document = summary(controller)
+    actions = sum(document["actions"].values())
+    return {"policy": name, "seed": seed, **{figure: document[figure] for figure in FIGURES}, "actions": actions}
+
+
+def rows(world: str, seeds: list[int], ticks: int) -> Iterator[dict[str, Any]]:
+    for seed in seeds:
+        control = measure(CONTROL, world, seed, ticks)
+        for name in ready_policies():
+            row = control if name == CONTROL else measure(name, world, seed, ticks)
+            yield {**row, "saved_fraction": 1.0 - row["cost"] / control["cost"]}
+
+
+def show(found: list[dict[str, Any]]) -> None:
+    table = Table("policy", "seed", "cost", "saved", "unserved", "migrations", "downtime", "actions")
+    for row in found:
+        table.add_row(
+            row["policy"],
+            str(row["seed"]),
+            f"{row['cost']:.2f}",
+            f"{100 * row['saved_fraction']:.1f} %",
+            f"{100 * row['demand_unserved_fraction']:.2f} %",
+            str(row["migrations"]),
+            f"{row['downtime_s']:.1f} s",
+            str(row["actions"]),
+        )
+    Console(width=100).print(table)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.day", description=__doc__)
+    parser.add_argument("--ticks", type=int, default=1440)
+    parser.add_argument("--world", default="example")
+    parser.add_argument("--seeds", default="1", help="comma-separated")
+    parser.add_argument("--out", type=Path)
+    asked = parser.parse_args()
+    found = list(rows(asked.world, [int(seed) for seed in asked.seeds.split(",")], asked.ticks))
+    show(found)
+    if asked.out:
+        write(result("day", 0, {"ticks": asked.ticks, "world": asked.world, "tick_s": 60.0}, found), asked.out)
+
+
+if __name__ == "__main__":
+    main()
