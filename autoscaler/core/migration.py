@@ -49,5 +49,5 @@ def predict_totals_s(memory_in_use_bytes: Array, dirty_bytes_per_s: Array, bandw
         round_s = np.where(open_, left / bandwidth_bytes_per_s, 0.0)
         copying_s += round_s
         left = np.where(open_, np.minimum(memory_in_use_bytes, dirty_bytes_per_s * round_s), left)
-        open_ &= (left > STOP_BELOW_BYTES)
+        open_ &= left > STOP_BELOW_BYTES
     return np.asarray(SETUP_S + copying_s + HANDOVER_S + left / bandwidth_bytes_per_s)

@@ -96,7 +96,7 @@ def _denial(
     """`numbers`: spent, wanted, allowed. `each`: what each of `spent` took."""
     taken, wanted, allowed = numbers
     period = "tick" if limit.per_s is None else f"{limit.per_s:.0f} s"
-    reason = f"budget: {taken} {what} used of {allowed} per {period}, {wanted} more wanted"
+    reason = f"{taken} {what} used of {allowed} per {period}, {wanted} more wanted"
     evidence = {"spent": taken, "wanted": wanted, "allowed": allowed}
     return Denial("budget", reason, evidence, relax, _frees_at(case, limit, taken + wanted - allowed, each, spent))
 

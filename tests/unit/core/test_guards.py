@@ -269,7 +269,7 @@ def test_a_count_per_hour_is_used_up_and_frees_when_the_oldest_runs_out():
     wish = consolidate("X", "a>Y b>Y")
     assert judged(two(), wish, limits=limits, ledger=Ledger(grants(3599.0))) == []
     assert judged(two(), wish, limits=limits, ledger=Ledger(grants(3600.0, 10.0))) == []
-    reason = "budget: 2 actions used of 2 per 3600 s, 1 more wanted"
+    reason = "2 actions used of 2 per 3600 s, 1 more wanted"
     spent = judged(two(), wish, limits=limits, ledger=Ledger(grants(3599.0, 10.0)))
     assert spent == [("budget", reason, "limits.budgets[0].count >= 3", T0 + 1.0)]
     other = judged(two(), wish, limits=limits, ledger=Ledger(grants(5.0, 6.0, action=Action.SCALE_UP)))
@@ -288,7 +288,7 @@ def test_a_count_per_tick_counts_this_decision_only_and_frees_at_the_next():
     limits = replace(FREE, budgets=(Budget((Action.SEPARATE, Action.CONSOLIDATE), count=1, per_s=None),))
     wish = separate("X", "a>Y")
     assert judged(two(), wish, limits=limits, ledger=Ledger(grants(1.0, 2.0))) == []
-    reason = "budget: 1 actions used of 1 per tick, 1 more wanted"
+    reason = "1 actions used of 1 per tick, 1 more wanted"
     second = judged(two(), separate("X", "b>Y"), wish, limits=limits)
     assert second == [("budget", reason, "limits.budgets[0].count >= 2", T0 + 60.0)]
 
@@ -297,7 +297,7 @@ def test_a_count_per_tick_counts_this_decision_only_and_frees_at_the_next():
 def test_migrations_have_a_budget_of_their_own(before, denied):
     limits = replace(FREE, budgets=(Budget((Action.CONSOLIDATE,), migrations=5),))
     ledger = Ledger(grants(1800.0, migrations=before))
-    reason = "budget: 4 migrations used of 5 per 3600 s, 2 more wanted"
+    reason = "4 migrations used of 5 per 3600 s, 2 more wanted"
     expected = [("budget", reason, "limits.budgets[0].migrations >= 6", T0 + 1800.0)]
     assert judged(two(), consolidate("X", "a>Y b>Y"), limits=limits, ledger=ledger) == (expected if denied else [])
 
@@ -313,7 +313,7 @@ def test_a_share_is_of_the_service_s_replicas_before_and_rounds_up():
     seen = cluster(WEB, services=[service("web")])  # 34 % of 3 are 1.02: two
     assert judged(seen, scale_in("web", "web-1"), scale_in("web", "web-2"), limits=limits) == []
     tight = replace(FREE, budgets=(Budget((Action.SCALE_IN,), per_cent=33.0),))
-    reason = "budget: 1 of 3 (33 %) used of 1 per 3600 s, 1 more wanted"
+    reason = "1 of 3 (33 %) used of 1 per 3600 s, 1 more wanted"
     second = judged(seen, scale_in("web", "web-1"), scale_in("web", "web-2"), limits=tight)
     assert second == [("budget", reason, "limits.budgets[0].per_cent >= 33.333335", T0 + 3600.0)]
     helped = replace(FREE, budgets=(Budget((Action.SCALE_IN,), per_cent=33.333335),))
@@ -326,7 +326,7 @@ def test_a_share_of_moves_is_of_the_cloud_vms_and_other_services_do_not_count():
     limits = replace(FREE, budgets=(Budget((Action.CONSOLIDATE,), per_cent=50.0),))
     assert judged(two(), consolidate("X", "a>Y b>Y"), limits=limits) == []
     spent = judged(two(), consolidate("X", "a>Y b>Y"), limits=limits, ledger=Ledger(grants(5.0)))
-    assert spent[0][1] == "budget: 1 of 2 (50 %) used of 1 per 3600 s, 1 more wanted"
+    assert spent[0][1] == "1 of 2 (50 %) used of 1 per 3600 s, 1 more wanted"
     scaled = replace(FREE, budgets=(Budget((Action.SCALE_OUT,), per_cent=10.0),))
     seen = cluster(WEB, services=[service("web"), service("api")])
     others = Ledger(grants(5.0, action=Action.SCALE_OUT, key="api"))
