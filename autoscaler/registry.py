@@ -9,7 +9,6 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterator, Mapping
 from dataclasses import MISSING, fields, is_dataclass
-from functools import cache
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any, get_args, get_type_hints
 
@@ -88,11 +87,12 @@ def _value(value: Any, hint: Any) -> Any:
         return build(value)
     if holds_strategy(hint) and isinstance(value, Mapping):
         parameters = dict(value)
-        return build(StrategySpec(str(parameters.pop("name", "")), parameters))
+        if "name" not in parameters:
+            raise UsageError(f"a nested strategy needs a name: one of {', '.join(names())}")
+        return build(StrategySpec(str(parameters.pop("name")), parameters))
     return value
 
 
-@cache
 def _announced() -> Mapping[str, EntryPoint]:
     """Third parties' entry points. A built-in name cannot be taken; of two with one name the first by value counts."""
     found = sorted(entry_points(group=GROUP), key=lambda point: (point.name, point.value), reverse=True)
@@ -120,5 +120,5 @@ def _usable() -> Iterator[tuple[str, type]]:
 
 
 def _nearest(name: str, known: tuple[str, ...]) -> str:
-    near = difflib.get_close_matches(name, known, n=1)
+    near = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
     return f", did you mean {near[0]!r}?" if near else ""
