@@ -1,0 +1,70 @@
+"""What state a lab is in, asked of its processes and its cloud VMs. Separate from making it: this must work on a broken one."""
+
+from __future__ import annotations
+
+import json
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from autoscaler.errors import FlexCapsuleError
+from autoscaler.lab import machine, reach, seed
+from autoscaler.lab.layout import ordinal
+from autoscaler.lab.record import CloudVMShape, Record
+
+QUESTION = "xl list -l; echo; xl info | sed -n 's/^free_memory *: *//p'"
+
+
+@dataclass(frozen=True, slots=True)
+class CloudVMCondition:
+    """`state`: up, booting, ended, or unreachable."""
+
+    name: str
+    state: str
+    address: str
+    libvirt_uri: str
+    cores: int
+    memory_mib: int
+    free_mib: int | None
+    app_vms: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class LabCondition:
+    """A lab and its cloud VMs as found."""
+
+    record: Record
+    cloud_vms: tuple[CloudVMCondition, ...]
+
+    def document(self) -> dict[str, Any]:
+        return {
+            **asdict(self.record),
+            "namespace": self.record.layout.namespace,
+            "cloud_vms": [asdict(c) for c in self.cloud_vms],
+        }
+
+
+def of(lab: Record) -> LabCondition:
+    """Ask all cloud VMs at once."""
+    with ThreadPoolExecutor(len(lab.cloud_vms)) as pool:
+        return LabCondition(lab, tuple(pool.map(lambda shape: _cloud_vm(lab, shape), lab.cloud_vms)))
+
+
+def _cloud_vm(lab: Record, shape: CloudVMShape) -> CloudVMCondition:
+    state, free_mib, app_vms = _asked(lab, shape.name)
+    uri = seed.libvirt_uri(lab.layout, shape.name)
+    address = lab.layout.front(ordinal(shape.name))
+    return CloudVMCondition(shape.name, state, address, uri, shape.cores, shape.memory_mib, free_mib, app_vms)
+
+
+def _asked(lab: Record, name: str) -> tuple[str, int | None, tuple[str, ...]]:
+    if not machine.running(lab.layout, name):
+        return "ended", None, ()
+    if not machine.progress(machine.console_text(lab.layout, name)).ready:
+        return "booting", None, ()
+    try:
+        listed, free = reach.said(lab, name, QUESTION, patience_s=30).rstrip().rsplit("\n", 1)
+        app_vms = (entry for entry in json.loads(listed) if entry["domid"] != 0)
+        return "up", int(free), tuple(sorted(entry["config"]["c_info"]["name"] for entry in app_vms))
+    except (FlexCapsuleError, ValueError, KeyError):
+        return "unreachable", None, ()

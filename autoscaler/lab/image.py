@@ -1,0 +1,44 @@
+"""The cloud VM image this lab starts from: built once by deploy/image/build.sh, kept in the cache.
+
+Separate because building is the slow part and has its own settings. What an image is made of is the builder's business.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+from autoscaler.errors import ActuationError, UsageError
+from autoscaler.lab.layout import cache_directory, image_sources
+
+BUILD_LONGEST_S = 1800.0
+
+
+def ensure(say: Callable[[str], None], *, hypervisor: str = "") -> Path:
+    """The directory of the image for these settings, built if it is not there; `say` gets the builder's lines."""
+    where = _builder(hypervisor, "--where")
+    place = Path(where.communicate()[0].decode().strip())
+    if (place / "manifest.json").exists():
+        return place
+    if os.geteuid() != 0:
+        raise UsageError("building the cloud VM image needs root (it makes a Debian root file system)")
+    building = _builder(hypervisor)
+    assert building.stderr is not None
+    said = []
+    for line in building.stderr:
+        said.append(line.decode(errors="replace").rstrip())
+        say(said[-1])
+    if building.wait(timeout=BUILD_LONGEST_S) != 0:
+        raise ActuationError("the image could not be built:\n" + "\n".join(said[-15:]), temporary=False)
+    return place
+
+
+def _builder(hypervisor: str, *options: str) -> subprocess.Popen[bytes]:
+    """The builder ends when we do, however we end: setpriv has the kernel see to that."""
+    environment = {**os.environ, "CACHE": str(cache_directory())}
+    if hypervisor:
+        environment["HYPERVISOR"] = hypervisor
+    argv = ["setpriv", "--pdeathsig", "TERM", str(image_sources() / "build.sh"), *options]
+    return subprocess.Popen(argv, env=environment, stdout=subprocess.PIPE, stderr=None if options else subprocess.PIPE)

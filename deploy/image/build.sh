@@ -1,0 +1,52 @@
+#!/bin/bash
+# Build the cloud VM image: Xen, a Linux management VM, and the Linux app VM that measurements are controlled with.
+#
+#   build.sh            build, or do nothing where this very image is built already; prints the image's directory
+#   build.sh --where    print the directory only
+#
+# Settings, all from the environment (empty = default):
+#   HYPERVISOR   Debian version of the hypervisor package; `newest`; or `rebuild` = newest source with SHADOW_PAGING on
+#   SUITE        Debian release to take packages from         MIRROR    where from; default: this machine's apt sources
+#   CACHE        default ${XDG_CACHE_HOME:-~/.cache}/flexcapsule      IMAGE_MB  size of the root file system
+#
+# Three steps, each a file here: fetch.sh is the only one that uses the network, and does nothing when the cache holds what
+# its lock names; assemble.sh makes the disk; guest/build.sh makes the app VM. Same inputs, same directory name.
+set -euo pipefail
+here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+# 4.17.5 is the last 4.17 that Debian built with SHADOW_PAGING, without which no paravirtual guest can migrate live.
+export HYPERVISOR=${HYPERVISOR:-4.17.5+72-g01140da4e8-1}
+export SUITE=${SUITE:-bookworm} MIRROR=${MIRROR:-} IMAGE_MB=${IMAGE_MB:-640}
+export CACHE=${CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/flexcapsule}
+export LC_ALL=C.UTF-8 SOURCE_DATE_EPOCH=${SOURCE_DATE_EPOCH:-1767225600} TZ=UTC
+
+identity=$(cd "$here" && { echo "$HYPERVISOR $SUITE $IMAGE_MB $SOURCE_DATE_EPOCH"; find . -type f -print0 | sort -z | xargs -0 sha256sum; } |
+    sha256sum | cut -c1-12)
+image=$CACHE/images/$identity
+[ "${1:-}" != --where ] || { echo "$image"; exit 0; }
+[ ! -e "$image/manifest.json" ] || { echo "$image"; exit 0; }
+[ "$(id -u)" = 0 ] || { echo "build.sh: needs root (it makes a Debian root file system)" >&2; exit 1; }
+
+mkdir -p -m 700 "$CACHE"
+exec 9>"$CACHE/build.lock"
+flock 9   # a second build waits, then finds the work done
+[ ! -e "$image/manifest.json" ] || { echo "$image"; exit 0; }
+work=$(mktemp -d "$CACHE/build.XXXXXX")
+trap 'rm -rf --one-file-system "$work"' EXIT
+export work here
+debs=$CACHE/debs/$({ echo "$SUITE $HYPERVISOR"; cat "$here/packages.list" "$here/rebuild-hypervisor.sh"; } | sha256sum | cut -c1-12)
+export debs
+say() { printf '%5ss  %s\n' "$SECONDS" "$*" >&2; }
+rm -rf --one-file-system "$image"; mkdir -p "$work/image"
+
+say "packages of $SUITE, hypervisor $HYPERVISOR"
+"$here/fetch.sh" >&2
+say "root file system, kernel, disk"
+"$here/assemble.sh" >&2
+say "Linux app VM"
+"$here/guest/build.sh" >&2
+"$here/manifest.py" "$work" "$debs" "$SUITE" "$SECONDS" > "$work/image/manifest.json.part"
+mv "$work/image/manifest.json.part" "$work/image/manifest.json"
+mkdir -p "$CACHE/images"
+mv "$work/image" "$image"
+say "built $(du -sh "$image" | cut -f1)"
+echo "$image"
