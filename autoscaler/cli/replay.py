@@ -82,7 +82,7 @@ def replay(
         raise UsageError("--baseline and --fail-if go together: a policy to compare with, and what would be worse")
     setting = Setting(_world(world), seed, tuple(shuffle), peak_cores, hosts)
     policies = [_policy(name) for name in policy]
-    traces = [_cut(trace_, skip, hours) for trace_ in _read(trace)]
+    traces = [_cut(one.in_cores(peak_cores), skip, hours) for one in _read(trace)]
     outcomes = list(_run(traces, policies, setting, with_baselines=baselines))
     verdicts: tuple[Verdict, ...] = ()
     if baseline is not None and fail_if is not None:
