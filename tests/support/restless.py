@@ -91,8 +91,8 @@ WISHES: tuple[Callable[[Snapshot, int], Iterator[Proposal]], ...] = (
 )
 
 BUDGETS = (
-    Budget((Action.SCALE_OUT,), count=6, per_s=3600.0),
-    Budget((Action.SCALE_UP, Action.SCALE_DOWN, Action.SEPARATE, Action.CONSOLIDATE), count=10, per_s=3600.0),
+    Budget((Action.SCALE_OUT,), count=8, per_s=3600.0),
+    Budget((Action.SCALE_UP, Action.SCALE_DOWN, Action.SEPARATE, Action.CONSOLIDATE), count=14, per_s=3600.0),
 )
 
 

@@ -38,7 +38,7 @@ def decided(number: int, granted=(), denied=(), steps=()) -> Record:
 
 @contextmanager
 def opened(path: Path, **more):
-    journal = SqliteJournal(path, **more)
+    journal = SqliteJournal(path, survive_power_loss=False, **more)
     try:
         yield journal
     finally:
@@ -254,7 +254,7 @@ def test_another_engine_goes_on_from_a_checkpoint_only(path):
 
 def kept_days(path: Path, days: int, **more) -> SqliteJournal:
     """Four entries and a checkpoint every six hours."""
-    journal = SqliteJournal(path, **more)
+    journal = SqliteJournal(path, survive_power_loss=False, **more)
     number = 0
     for quarter in range(days * 4):
         for _ in range(4):
