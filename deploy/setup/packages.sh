@@ -1,12 +1,16 @@
 #!/bin/sh
-# Install what pip cannot, by Debian package name: `packages.sh base|live`. Does nothing where it is there already.
+# Install what pip cannot, by Debian package name: `packages.sh base|live|lab`. Does nothing where it is there already.
 # Not root, or not Debian: says what to install and goes on, so that the next step's own error is not the first sign.
 set -eu
 missing() { for package in "$@"; do dpkg -s "$package" >/dev/null 2>&1 || printf '%s ' "$package"; done; }
 case "${1:-base}" in
     base) python3 -c 'import ensurepip, venv' 2>/dev/null && wanted="" || wanted="python3-venv" ;;
     live) command -v dpkg >/dev/null && wanted=$(missing libvirt-dev pkg-config python3-dev gcc) || wanted="libvirt-dev pkg-config" ;;
-    *) echo "usage: packages.sh base|live" >&2; exit 2 ;;
+    lab) packages="qemu-system-x86 qemu-utils mmdebstrap apt-utils fdisk e2fsprogs cpio kmod lz4 xz-utils grub-common grub-pc-bin
+             gcc libc6-dev iproute2 procps openssh-client socat libvirt-clients"
+         # shellcheck disable=SC2086  # a list of names
+         command -v dpkg >/dev/null && wanted=$(missing $packages) || wanted=$packages ;;
+    *) echo "usage: packages.sh base|live|lab" >&2; exit 2 ;;
 esac
 [ -n "$wanted" ] || exit 0
 if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
