@@ -17,7 +17,7 @@ from typing import Protocol, Self
 from autoscaler.adapters import codec
 from autoscaler.adapters.clock import VirtualClock
 from autoscaler.adapters.inbox import Inbox, Receipt
-from autoscaler.adapters.journal import SqliteJournal
+from autoscaler.adapters.journal import KEEP_DAYS, SqliteJournal
 from autoscaler.adapters.memory import MemoryJournal
 from autoscaler.adapters.shadow import ShadowActuator
 from autoscaler.comparison import Comparison, Difference, Relay
@@ -105,6 +105,7 @@ def assemble(
     scenario: Scenario,
     *,
     directory: Path | None = None,
+    keep_days: float = KEEP_DAYS,
     mode: Mode = Mode.LIVE,
     every_s: float = 60.0,
     pace: float = math.inf,
@@ -120,7 +121,7 @@ def assemble(
     Raises JournalError where the journal cannot be used, UsageError where it belongs to another cluster or mode.
     """
     with ExitStack() as opened:
-        journal, cluster = _cluster(scenario, directory, mode_of(mode, policy), opened)
+        journal, cluster = _cluster(scenario, directory, keep_days, mode_of(mode, policy), opened)
         clock = VirtualClock(lambda: first_tick(engine, cluster.world.now, every_s), every_s, pace=pace, ticks=ticks)
         inbox = Inbox(on_word=clock.wake)
         comparison = _comparison(second, clock, directory, opened) if second is not None else None
@@ -164,21 +165,21 @@ def _is_ahead(world: World, engine: Engine, every_s: float) -> bool:
 
 
 def _cluster(
-    scenario: Scenario, directory: Path | None, mode: Mode, opened: ExitStack
+    scenario: Scenario, directory: Path | None, keep_days: float, mode: Mode, opened: ExitStack
 ) -> tuple[Journal, SimulatedCluster]:
     if directory is None:
         return MemoryJournal(), SimulatedCluster(World(scenario))
-    journal = _opened(directory / JOURNAL_FILE, opened)
+    journal = _opened(directory / JOURNAL_FILE, opened, keep_days)
     _check_same(journal, scenario, mode)
     kept = journal.kept(WORLD)
     world = World(scenario) if kept is None else World.restore(scenario, kept)
     return journal, SimulatedCluster(world, on_change=lambda state: journal.stage(WORLD, state))
 
 
-def _opened(path: Path, opened: ExitStack) -> SqliteJournal:
+def _opened(path: Path, opened: ExitStack, keep_days: float = KEEP_DAYS) -> SqliteJournal:
     """The simulated world is kept in the same file: a power cut takes the same last moments from both, so that nothing need
     be forced to the disk at each entry."""
-    return opened.enter_context(closing(SqliteJournal(path, survive_power_loss=False)))
+    return opened.enter_context(closing(SqliteJournal(path, keep_days=keep_days, survive_power_loss=False)))
 
 
 def _check_same(journal: SqliteJournal, scenario: Scenario, mode: Mode) -> None:

@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from autoscaler.sim.score import Score
     from autoscaler.telemetry.view import Observatory
 
+DAY_S = 86400.0
+
 Pace = Annotated[
     str | None, typer.Option("--pace", metavar="PACE", help="real, max (no waiting), or a factor such as 288x.")
 ]
@@ -160,6 +162,7 @@ class _Running:
             policy,
             world_of(asked.config),
             directory=asked.directory,
+            keep_days=asked.config.journal.keep_s / DAY_S,
             mode=asked.mode,
             every_s=asked.config.tick_s,
             pace=asked.pace,

@@ -65,9 +65,6 @@ class Simulated:
     world: str | Scenario = field(
         default="example", metadata={"doc": "`example`, a world file, or a world written here"}
     )
-    state: str | None = _told(
-        "var/world.json", "where the world is kept between runs; `none`: each run begins anew", path=True
-    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,11 +76,10 @@ class Cluster:
 
 @dataclass(frozen=True, slots=True)
 class JournalSettings:
-    """The write-ahead log: what a restart goes on from, what `explain` and `verify` read."""
+    """The write-ahead log, with the simulated world: what a restart goes on from, what `explain` and `verify` read."""
 
     directory: str = _told("var/journal", "where it is kept; one controller per journal", path=True)
     keep_s: float = _told(30 * 86400.0, "how long entries before the newest checkpoint are kept", ge=3600.0)
-    checkpoint_s: float = _told(900.0, "time between checkpoints; a restart reads what came after the last one", ge=1.0)
 
 
 @dataclass(frozen=True, slots=True)

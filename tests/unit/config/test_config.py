@@ -42,7 +42,7 @@ def test_the_example_says_why_before_every_setting():
     settings = [
         n for n, line in enumerate(lines) if line and not line.lstrip().startswith("#") and not line.endswith(":")
     ]
-    assert len(settings) == 14
+    assert len(settings) == 12
     for number in settings:
         assert lines[number - 1].lstrip().startswith("#"), f"line {number + 1} has no comment before it"
 
@@ -50,14 +50,14 @@ def test_the_example_says_why_before_every_setting():
 def test_paths_are_relative_to_the_file_and_names_are_not(tmp_path):
     file = tmp_path / "c.yaml"
     file.write_text(
-        "policy: mine/p.yaml\nshadow_policy: calm\njournal: {directory: j}\ncluster: {simulated: {world: w.yaml, state: none}}\n"
+        "policy: mine/p.yaml\nshadow_policy: calm\njournal: {directory: j}\ncluster: {simulated: {world: w.yaml}}\n"
     )
     config = read_config(file)
     assert config.policy == str(tmp_path / "mine/p.yaml")
     assert config.shadow_policy == str(ready_policy("calm"))
     assert config.journal.directory == str(tmp_path / "j")
     assert config.http.token_file == str(tmp_path / "var/token")
-    assert config.cluster.simulated == replace(config.cluster.simulated, world=str(tmp_path / "w.yaml"), state=None)
+    assert config.cluster.simulated == replace(config.cluster.simulated, world=str(tmp_path / "w.yaml"))
 
 
 @pytest.mark.parametrize(("text", "pace"), [("real", 1.0), ("max", math.inf), ("288x", 288.0), ("0.5x", 0.5)])

@@ -202,7 +202,7 @@ LETTERS = st.text(max_size=40)
 GARBAGE = st.one_of(st.sampled_from(PATHS), LETTERS.map(lambda text: "/api/v1/decisions/" + text), LETTERS)
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     method=st.sampled_from(["GET", "POST", "PUT", "DELETE", "HEAD", "OPTIONS"]),
     path=GARBAGE.map(quote),
