@@ -4,18 +4,22 @@ PYTHON ?= python3
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
-.PHONY: help run test venv lint format schema clean
+.PHONY: help run test system venv lint format schema clean
 help:            ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/'
 
 run: .venv/.base ## the controller on the embedded cluster, a compressed day of load; Ctrl-C ends it, the next run goes on
 	$(BIN)/flexcapsule run --config config.example.yaml
 
-test: .venv/.dev ## lint, types, import contracts and all tests
+test: .venv/.dev ## lint, types, import contracts and all tests but those that need a real machine (make system)
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-cache
-	$(BIN)/pytest
+	$(BIN)/pytest -rs -m "not system"
+	@echo "not run here: the tests marked system (root, QEMU, Xen): make system"
+
+system: .venv/.dev ## the tests that need root and real parts of the machine
+	$(BIN)/pytest -rs -m system
 
 venv: .venv/.all ## .venv with every optional group (live needs Debian's libvirt-dev, installed by name when root)
 
