@@ -4,14 +4,20 @@ PYTHON ?= python3
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
-.PHONY: help run test system venv lint format schema clean
+.PHONY: help run test system venv lint format schema clean lab
 help:            ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/'
 
 run: .venv/.base ## the controller on the embedded cluster, a compressed day of load; Ctrl-C ends it, the next run goes on
 	$(BIN)/flexcapsule run --config config.example.yaml
 
+lab: .venv/.base ## real Xen on this machine (root): two cloud VMs, a Linux app VM moved there and back; then `flexcapsule lab down`
+	deploy/setup/packages.sh lab
+	$(BIN)/flexcapsule lab up
+	$(BIN)/flexcapsule lab trip
+
 test: .venv/.dev ## lint, types, import contracts and all tests but those that need a real machine (make system)
+	test "$$(id -u)" != 0 || deploy/setup/packages.sh lab || echo "no lab packages: tests of the lab will be skipped"
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-cache
