@@ -57,7 +57,9 @@ class StoryItem(pytest.Item):
         told_so = Telling(yaml.safe_load(self.path.read_text())).lines()
         expected = [(at, turn.get("expect") or []) for at, turn in told_so.turns]
         actual = list(zip((at for at, _ in told_so.turns), told_so.outcome, strict=True))
-        if actual != expected:
+        if self.config.getoption("--rewrite"):
+            self.path.write_text(rewritten(self.path.read_text(), told_so))
+        elif actual != expected:
             raise StoryError(difference(expected, actual))
 
     def repr_failure(self, excinfo):
@@ -76,6 +78,26 @@ def difference(expected, actual) -> str:
     at, wanted, got = next((at, w, g) for (at, w), (_, g) in zip(expected, actual, strict=True) if w != g)
     shown = [yaml.safe_dump({"expect": lines}, width=1000, sort_keys=False) for lines in (wanted, got)]
     return f"at {at}\nexpected\n{shown[0]}\ncame\n{shown[1]}"
+
+
+def rewritten(text: str, told_so: Telling) -> str:
+    """The story with what came as what is expected; commit only what you can explain."""
+    head, _, _ = text.partition("turns:\n")
+    turns = []
+    for (_, turn), lines in zip(told_so.turns, told_so.outcome, strict=True):
+        said = {key: value for key, value in turn.items() if key != "expect"}
+        if lines:
+            keys = [f"{key}: {flow(value)}" for key, value in said.items()]
+            turns.append("\n    ".join([*keys, "expect:", *(f"  - {flow(line)}" for line in lines)]))
+        else:
+            turns.append(flow(said))
+    return head + "turns:\n" + "".join(f"  - {turn}\n" for turn in turns)
+
+
+def flow(value) -> str:
+    """One line of YAML."""
+    text = yaml.safe_dump(value, default_flow_style=True, sort_keys=False, width=10_000).strip()
+    return text.removesuffix("...").strip()
 
 
 def seconds(text: str) -> float:

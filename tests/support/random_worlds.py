@@ -188,7 +188,7 @@ class Run:
         self.toolbox = Toolbox(build_strategy=lambda _spec: wishes, compile_condition={}.__getitem__)
         self.engine = Engine(self.toolbox)
         self.turns: list[tuple[float, Event, list[Command]]] = []
-        self.now = scenario.start_at
+        self.now, self.tick_s = scenario.start_at, TICK_S
         said = Said([PolicyChanged(self.now, policy), *words])
         ports = Ports(clock=None, sources=(said, self.cluster), actuator=self.cluster, journal=Journal())
         self._loop = Loop(self.engine, ports, watchers=[self._watch])
@@ -199,7 +199,7 @@ class Run:
     def tick(self) -> list[tuple[float, Event, list[Command]]]:
         """The turns of the next tick."""
         before = len(self.turns)
-        self.now += TICK_S
+        self.now += self.tick_s
         self._loop.tick(self.now)
         return self.turns[before:]
 

@@ -73,10 +73,10 @@ def test_the_first_of_several_windows_counts_and_none_is_no_time():
     assert opens_at([window("09:00-17:00", days=())], 0.0) is None
 
 
-def test_the_opening_is_never_missed_through_a_year_of_half_hours():
+def test_the_opening_is_never_missed_in_any_season():
     """Against the definition: the first minute after `at`, on which nothing was open before it, at which it is open."""
     here = window("01:45-03:15", days=(6,))
-    for week in range(52):
+    for week in (0, 5, 11, 12, 13, 20, 30, 41, 42, 43, 51):  # the clock changes in the 13th and in the 43rd
         at = utc("01-05 00:00") + week * 7 * 86400.0
         minutes = (at + 60.0 * n for n in range(1, 16 * 1440))
         assert opens_at([here], at) == next(t for t in minutes if is_open(here, t))

@@ -27,8 +27,8 @@ def snapshot():
     )
 
 
-def app(name, mib=60):
-    return AppVM(name, memory_bytes=mib * MIB)
+def app(name, mib=60, **more):
+    return AppVM(name, memory_bytes=mib * MIB, **more)
 
 
 CASES = [
@@ -73,6 +73,30 @@ CASES = [
 def test_a_step_is_judged_by_what_is_observed_now(snapshot, action, reason, there):
     assert recheck(action, snapshot) == reason
     assert reached(action, snapshot) is there
+
+
+ON_ITS_WAY = StartAppVM(app("n", 40), "E")
+
+
+@pytest.mark.parametrize(
+    ("action", "running", "reason"),
+    [
+        (Migrate("a", "X", "E"), (ON_ITS_WAY,), ""),
+        (
+            Migrate("a", "X", "E"),
+            (ON_ITS_WAY, Migrate("idle", "Y", "E")),
+            "E has 0 MiB left of 100 MiB, 60 MiB are needed",
+        ),
+        (StartAppVM(app("m", 61), "E"), (ON_ITS_WAY,), "E has 60 MiB left of 100 MiB, 61 MiB are needed"),
+        (StartAppVM(app("m", 40), "X"), (Migrate("a", "Y", "X"),), ""),  # observed there already: counted once
+        (StartAppVM(app("m", 100), "E"), (Migrate("q", "X", "E"),), ""),  # nobody knows q
+        (StartAppVM(app("m", 1, apart_from=("a",)), "X"), (), "m must stay apart from a on X"),
+        (StartAppVM(app("m", 1, apart_from=("n",)), "E"), (ON_ITS_WAY,), "m must stay apart from n on E"),
+        (StartAppVM(app("m", 1, pinned_to="X"), "E"), (), "m is pinned to X"),
+    ],
+)
+def test_what_is_on_its_way_takes_room_and_pins_and_dislikes_are_looked_at_again(snapshot, action, running, reason):
+    assert recheck(action, snapshot, running) == reason
 
 
 @pytest.mark.parametrize("rule", [recheck, reached])
