@@ -20,8 +20,6 @@ from autoscaler.strategies.reading import believed, cloud_vms_at_rest, measured
 from autoscaler.strategies.relief import Relief
 from autoscaler.strategies.room import Marks, Room
 
-MISFITS = 32  # cloud VMs in a row that could not be emptied: the ones after them are fuller still
-
 
 @dataclass(frozen=True)
 class Consolidation:
@@ -54,28 +52,22 @@ class Consolidation:
         load = snapshot.on_cloud_vms(known) / snapshot.inventory.cloud_cores
         over = snapshot.inventory.cloud_active & (load > self.cpu_ceiling_fraction)
         room.open &= ~over
+        usual = snapshot.on_cloud_vms(recent) / snapshot.inventory.cloud_cores
+        under = at_rest & (usual < self.cpu_floor_fraction) & ~_pinned(snapshot)
+        room.last[under] = True
         relief, proposals = Relief(snapshot, known, room), list[Proposal]()
         for row in _ascending(-load, over & at_rest):
             proposals += relief.proposals(row, self.cpu_ceiling_fraction)
-        load = snapshot.on_cloud_vms(recent) / snapshot.inventory.cloud_cores
-        under = at_rest & ~room.received & (load < self.cpu_floor_fraction)
-        proposals += self._drains(snapshot, room, under, load)
+        proposals += self._drains(snapshot, room, under, usual)
         return proposals
 
     def _drains(self, snapshot: Snapshot, room: Room, under: BoolArray, load: FloatArray) -> Iterator[Proposal]:
-        inventory, misfits = snapshot.inventory, 0
+        inventory = snapshot.inventory
         memory_load = snapshot.on_cloud_vms(inventory.app_memory_bytes) / inventory.cloud_memory_bytes
         for row in _ascending(np.maximum(load, memory_load), under):
-            if room.received[row] or any(snapshot.app_vms[app].pinned_to for app in snapshot.by_cloud_vm[row]):
-                continue
-            moves = room.elsewhere(row, snapshot.by_cloud_vm[row])
-            if moves is None:
-                misfits += 1
-                if misfits == MISFITS:
-                    return
-                continue
-            misfits = 0
-            yield self._emptied(snapshot, row, moves, float(load[row]))
+            moves = None if room.received[row] else room.elsewhere(row, snapshot.by_cloud_vm[row])
+            if moves is not None:
+                yield self._emptied(snapshot, row, moves, float(load[row]))
 
     def _emptied(self, snapshot: Snapshot, row: int, moves: Sequence[tuple[int, int]], load: float) -> Consolidate:
         cloud_vm = snapshot.cloud_vms[row]
@@ -93,6 +85,12 @@ class Consolidation:
         }
         targets = tuple(Move(snapshot.app_vms[app].id, snapshot.cloud_vms[target].id) for app, target in moves)
         return Consolidate(cloud_vm.id, targets, reason, evidence)
+
+
+def _pinned(snapshot: Snapshot) -> BoolArray:
+    """(cloud VMs,) whether somebody is pinned to where it runs, so that it cannot be emptied."""
+    stays = np.array([app_vm.pinned_to != "" for app_vm in snapshot.app_vms], dtype=np.float64)
+    return np.asarray(snapshot.on_cloud_vms(stays) > 0, dtype=np.bool_)
 
 
 def _ascending(key: FloatArray, among: BoolArray) -> list[int]:

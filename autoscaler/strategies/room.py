@@ -27,7 +27,7 @@ class Marks:
 
 
 class Room:
-    """`cpu_cores`: (app VMs,) what each is expected to use. Only `open` cloud VMs receive; those that have are `received`."""
+    """`cpu_cores`: (app VMs,) what each is expected to use. Only `open` cloud VMs receive, those that may be emptied `last`; those that have are `received`."""
 
     def __init__(self, snapshot: Snapshot, cpu_cores: FloatArray, marks: Marks) -> None:
         inventory = snapshot.inventory
@@ -41,9 +41,11 @@ class Room:
         self.memory_left -= snapshot.on_cloud_vms(inventory.app_memory_bytes)
         self.cores_left = inventory.cloud_cores * marks.cpu_overcommit - snapshot.on_cloud_vms(inventory.app_cores)
         self.received: BoolArray = np.zeros(len(inventory.cloud_vms), dtype=np.bool_)
+        self.last: BoolArray = np.zeros(len(inventory.cloud_vms), dtype=np.bool_)
 
     def best(self, app: int) -> int:
-        """The open cloud VM that `app` leaves fullest, by CPU and memory; NOWHERE where it fits on none. Ties: first row.
+        """The open cloud VM that `app` leaves fullest, by CPU and memory, of those that stay before those that may be emptied; NOWHERE
+        where it fits on none. Ties: first row.
 
         Not asked for pinned app VMs: they stay where they are.
         """
@@ -56,6 +58,8 @@ class Room:
         fits[rivals[rivals != NOWHERE]] = False
         if not fits.any():
             return NOWHERE
+        staying = fits & ~self.last
+        fits = staying if staying.any() else fits
         left = cpu_left / self._inventory.cloud_cores + memory_left / self._inventory.cloud_memory_bytes
         return int(np.argmin(np.where(fits, left, np.inf)))
 

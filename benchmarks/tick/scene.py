@@ -47,6 +47,11 @@ KINDS = {
     "fair": Kind(0.63, 11, 0.44),  # 60 %
 }
 CORES = {"giant": 8.0, "store": 4.0}  # allocated; the others have one
+MEMORY_MIB = {
+    "cold": (1024,),
+    "store": (7168,),
+}  # so that a store's replica fits nowhere else, and on a smaller cloud VM
+USUAL_MEMORY_MIB = (64, 128, 256, 512, 1024)
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,7 +132,7 @@ def _app_vm(n: int, crowd: Crowd, service: str, random: np.random.Generator) -> 
         f"app-{n}",
         service,
         cores=CORES.get(crowd.kinds[n], 1.0),
-        memory_bytes=int(random.choice([64, 128, 256, 512, 1024])) * MIB,
+        memory_bytes=int(random.choice(MEMORY_MIB.get(crowd.kinds[n], USUAL_MEMORY_MIB))) * MIB,
         pinned_to=f"cloud-{crowd.rows[n]}" if pinned else "",
         apart_from=(service,) if apart else (),
         downtime_budget_s=5.0 if random.random() < BUDGET_FRACTION else None,
