@@ -17,7 +17,6 @@ lab: .venv/.base ## real Xen on this machine (root): two cloud VMs, a Linux app 
 	$(BIN)/flexcapsule lab trip
 
 test: .venv/.dev ## lint, types, import contracts and all tests but those that need a real machine (make system)
-	test "$$(id -u)" != 0 || deploy/setup/packages.sh lab || echo "no lab packages: tests of the lab will be skipped"
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-cache
@@ -25,6 +24,7 @@ test: .venv/.dev ## lint, types, import contracts and all tests but those that n
 	@echo "not run here: the tests marked system (root, QEMU, Xen): make system"
 
 system: .venv/.dev ## the tests that need root and real parts of the machine
+	test "$$(id -u)" != 0 || deploy/setup/packages.sh lab || echo "no lab packages: tests of the lab will be skipped"
 	$(BIN)/pytest -rs -m system
 
 venv: .venv/.all ## .venv with every optional group (live needs Debian's libvirt-dev, installed by name when root)

@@ -13,7 +13,7 @@ from typing import Annotated
 
 import typer
 
-from autoscaler.cli import check, explain, pause, plan, policies, replay, run, schema, status, trace, verify
+from autoscaler.cli import check, explain, lab, pause, plan, policies, replay, run, schema, status, trace, verify
 from autoscaler.errors import FlexCapsuleError
 
 USAGE, DEFECT, INTERRUPTED = 2, 70, 130  # 70: EX_SOFTWARE of sysexits.h; 130: what shells make of SIGINT
@@ -43,6 +43,7 @@ for _name, _command, _short in COMMANDS:
     app.command(_name, short_help=_short)(_command)
 replay.register(app)
 trace.register(app)
+app.add_typer(lab.app)
 
 
 def _show_version(asked: bool) -> None:

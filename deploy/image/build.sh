@@ -30,23 +30,35 @@ mkdir -p -m 700 "$CACHE"
 exec 9>"$CACHE/build.lock"
 flock 9   # a second build waits, then finds the work done
 [ ! -e "$image/manifest.json" ] || { echo "$image"; exit 0; }
+rm -rf --one-file-system "$CACHE"/build.?????? "$image"   # what builds left that were killed: the lock says none is at work
 work=$(mktemp -d "$CACHE/build.XXXXXX")
-trap 'rm -rf --one-file-system "$work"' EXIT
-export work here
 debs=$CACHE/debs/$({ echo "$SUITE $HYPERVISOR"; cat "$here/packages.list" "$here/rebuild-hypervisor.sh"; } | sha256sum | cut -c1-12)
-export debs
-say() { printf '%5ss  %s\n' "$SECONDS" "$*" >&2; }
-rm -rf --one-file-system "$image"; mkdir -p "$work/image"
+export work here debs
+trap 'rm -rf --one-file-system "$work"' EXIT
+trap 'exit 143' TERM INT
+say() { printf '%4ds  %s\n' "$SECONDS" "$*" >&2; }
+step() {   # in the background, so that an end asked for is heeded at once; its whole process group goes with it
+    setsid "$@" >&2 & child=$!
+    trap 'kill -TERM -- "-$child" 2>/dev/null; exit 143' TERM INT
+    wait "$child"
+}
+forget() {   # all but the newest three of a kind, unless a lab's record names it
+    # shellcheck disable=SC2012  # names are digests
+    ls -dt "$CACHE/$1"/* | tail -n +4 | while read -r old; do
+        grep -qs "$old" "$CACHE"/labs/*/lab.json || rm -rf --one-file-system "$old"; done
+}
+mkdir -p "$work/image" "$CACHE/images"
 
 say "packages of $SUITE, hypervisor $HYPERVISOR"
-"$here/fetch.sh" >&2
-say "root file system, kernel, disk"
-"$here/assemble.sh" >&2
+step "$here/fetch.sh"
+say "root file system, kernel, disk (without network)"
+step unshare --net "$here/assemble.sh"
 say "Linux app VM"
-"$here/guest/build.sh" >&2
+step unshare --net "$here/guest/build.sh"
 "$here/manifest.py" "$work" "$debs" "$SUITE" "$SECONDS" > "$work/image/manifest.json.part"
 mv "$work/image/manifest.json.part" "$work/image/manifest.json"
-mkdir -p "$CACHE/images"
 mv "$work/image" "$image"
-say "built $(du -sh "$image" | cut -f1)"
+forget images
+forget debs
+say "built, $(du -sh "$image" | cut -f1)"
 echo "$image"

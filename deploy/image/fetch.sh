@@ -14,7 +14,7 @@ sources() {   # this machine's own Debian mirrors, for the wanted release
     for uri in $uris; do
         case $uri in
             *security*) printf 'deb %s %s main\ndeb-src %s %s main\n' "$uri" "$SUITE-security" "$uri" "$SUITE-security" ;;
-            *) printf 'deb %s %s main\ndeb %s %s main\n' "$uri" "$SUITE" "$uri" "$SUITE-updates" ;;
+            *) printf 'deb %s %s main\ndeb-src %s %s main\ndeb %s %s main\n' "$uri" "$SUITE" "$uri" "$SUITE" "$uri" "$SUITE-updates" ;;
         esac
     done
 }
