@@ -107,7 +107,7 @@ class ScoreJudge:
         by_score = self._score[apps, None] > np.array(self._left)
         if self._all_known:
             return np.asarray(by_score, dtype=np.bool_)
-        known = self._known[apps, None] | np.array(self._is_known)
+        known = self._known[apps, None] | np.array(self._is_known, dtype=np.bool_)
         return np.where(known, by_score, self._demand[apps, None] > np.array(self._spare))
 
     def refuses(self, app: int, column: int) -> bool:
