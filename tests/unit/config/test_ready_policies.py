@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 from functools import cache
 
 import pytest
@@ -26,9 +27,10 @@ def policy(name: str):
 
 
 @cache
-def live(name: str, ticks: int) -> tuple[list, Score]:
+def live(name: str, ticks: int, later_h: float = 0.0) -> tuple[list, Score]:
     """What the policy granted in the example world, as (hours since the start, proposal), and its score at the end."""
-    scenario, tick_s = read_world("example"), read_config().tick_s
+    example, tick_s = read_world("example"), read_config().tick_s
+    scenario = replace(example, start_at=example.start_at + later_h * HOUR_S)
     world = World(scenario)
     cluster, engine = SimulatedCluster(world), Engine(Toolbox(registry.build, compile_condition))
     engine.handle(PolicyChanged(scenario.start_at, policy(name), id="e0"))
@@ -93,12 +95,10 @@ def test_replicas_only_moves_nobody():
 
 
 def test_night_consolidation_packs_at_night_only():
-    granted, _ = live("night-consolidation", DAY_TICKS)
-    hours = [
-        6 + hour + 1 for hour, p in granted if p.action in (Action.CONSOLIDATE, Action.SCALE_DOWN)
-    ]  # Berlin: UTC + 1 h
+    granted, _ = live("night-consolidation", 11 * 60, later_h=14)  # from 20:00 UTC, which is 21:00 in Berlin
+    hours = [(21 + hour) % 24 for hour, p in granted if p.action in (Action.CONSOLIDATE, Action.SCALE_DOWN)]
     assert hours
-    assert all(hour % 24 >= 22 or hour % 24 < 6 for hour in hours)
+    assert all(hour >= 22 or hour < 6 for hour in hours)
 
 
 def test_calm_moves_less_than_balanced_and_pauses_nobody_for_more_than_a_second():
