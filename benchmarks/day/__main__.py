@@ -1,4 +1,4 @@
-"""One simulated day under each ready policy: what it cost, what was not served, what was moved, beside doing nothing (`hold`).
+"""One simulated day under each ready policy that acts: what it cost, what was not served, what was moved, beside doing nothing (`hold`).
 
 `python -m benchmarks.day [--ticks 1440] [--world example] [--seeds 1,2,3] [--out FILE]`. Each row is one run of the controller as
 `flexcapsule run --pace max` makes it, on the same world with the same demand; `saved_fraction` is against `hold` with the same
@@ -30,7 +30,7 @@ FIGURES = ("cost", "demand_unserved_fraction", "migrations", "downtime_s")
 
 def measure(name: str, world: str, seed: int, ticks: int) -> dict[str, Any]:
     """One row: a day under the ready policy `name`."""
-    policy = replace(load_policy(ready_policies()[name]), mode=Mode.LIVE)
+    policy = load_policy(ready_policies()[name])
     scenario = replace(read_world(world), seed=seed)
     with assembly.assemble(Engine(TOOLBOX), policy, scenario, ticks=ticks) as controller:
         controller.run()
@@ -40,11 +40,12 @@ def measure(name: str, world: str, seed: int, ticks: int) -> dict[str, Any]:
 
 
 def rows(world: str, seeds: list[int], ticks: int) -> Iterator[dict[str, Any]]:
+    acting = [name for name, path in ready_policies().items() if load_policy(path).mode is Mode.LIVE]
     for seed in seeds:
         control = measure(CONTROL, world, seed, ticks)
-        for name in ready_policies():
+        for name in acting:
             row = control if name == CONTROL else measure(name, world, seed, ticks)
-            yield {**row, "saved_fraction": 1.0 - row["cost"] / control["cost"]}
+            yield {**row, "saved_fraction": round(1.0 - row["cost"] / control["cost"], 6) + 0.0}
 
 
 def show(found: list[dict[str, Any]]) -> None:
