@@ -152,10 +152,9 @@ def journal_file(place: Path) -> Path:
 
 
 def first_tick(engine: Engine, world_now: float, every_s: float) -> float:
-    """One cadence after the last observation on record. The world is ahead of that by no more than the tick in which a run
-    was killed, which is then taken again."""
+    """One cadence after the last observation on record, or when the world is, if that is ahead."""
     seen_at = engine.state.history.at
-    return world_now if seen_at is None or world_now > seen_at else seen_at + every_s
+    return world_now if seen_at is None else max(world_now, seen_at + every_s)
 
 
 def _is_ahead(world: World, engine: Engine, every_s: float) -> bool:
