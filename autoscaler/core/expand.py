@@ -160,8 +160,9 @@ def cheapest_size(view: Projection, app_vm: AppVM, limits: Limits) -> CloudVMSiz
 
 def clash(app_vm: AppVM, residents: list[AppVM]) -> AppVM | None:
     """The first resident that may not share a cloud VM with `app_vm`, by either one's word."""
-    for other in residents:
-        if other.id != app_vm.id and (_apart(app_vm, other) or _apart(other, app_vm)):
+    mine = app_vm.apart_from
+    for other in residents:  # most have nobody to stay apart from: asked of every pair on every cloud VM
+        if (mine or other.apart_from) and other.id != app_vm.id and (_apart(app_vm, other) or _apart(other, app_vm)):
             return other
     return None
 
