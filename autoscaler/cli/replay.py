@@ -118,10 +118,10 @@ def _policy(name: str) -> Policy:
 
 
 def _read(paths: Sequence[Path]) -> Iterator[Trace]:
-    from autoscaler.sim.traces import read_trace
+    from autoscaler.replay.recordings import read_recording
 
     for path in paths:
-        trace = read_trace(path)
+        trace = read_recording(str(path))
         repaired = ", ".join(f"{rule.replace('_', ' ')} {count}" for rule, count in trace.repairs.told())
         if repaired:
             print(f"{trace.name}: repaired {repaired}", file=sys.stderr)

@@ -41,9 +41,10 @@ def info(trace: Recorded, json: AsJson = False) -> None:
 @app.command("convert")
 def convert(trace: Recorded, target: Annotated[Path, typer.Argument(metavar="OUT", help=".parquet or .csv")]) -> None:
     """Write a trace in our own layout, repaired; quicker to read again."""
-    from autoscaler.sim.traces import native, read_trace
+    from autoscaler.replay.recordings import read_recording
+    from autoscaler.sim.traces import native
 
-    native.write(read_trace(trace), target)
+    native.write(read_recording(str(trace)), target)
     typer.echo(f"wrote {target}")
 
 
@@ -70,13 +71,58 @@ def generate(
     typer.echo(f"wrote {target}")
 
 
+@app.command("fetch")
+def fetch(
+    url: Annotated[str, typer.Argument(metavar="URL", help="Of a Prometheus server.")],
+    target: Annotated[Path, typer.Argument(metavar="OUT", help=".parquet or .csv")],
+    cpu: Annotated[str, typer.Option("--cpu", metavar="QUERY", help="Gives cores in use, one series per subject.")],
+    begin: Annotated[str, typer.Option("--from", metavar="TIME", help="2026-11-01T00:00:00Z, or seconds.")],
+    until: Annotated[str, typer.Option("--until", metavar="TIME")],
+    label: Annotated[list[str], typer.Option("--label", help="Labels that name a subject; may be repeated.")],
+    memory: Annotated[str | None, typer.Option("--memory", metavar="QUERY", help="Gives bytes in use.")] = None,
+    step: Annotated[float, typer.Option("--step", min=1.0, help="Seconds between samples.")] = 60.0,
+    app_vms: Annotated[bool, typer.Option("--app-vms", help="Subjects are app VMs instead of services.")] = False,
+) -> None:
+    """Write what a Prometheus server recorded as a trace.
+
+    \b
+    Example:
+      flexcapsule trace fetch URL week.parquet --from 2026-11-01T00:00:00Z --until 2026-11-08T00:00:00Z \\
+        --cpu 'sum by (job) (rate(process_cpu_seconds_total[5m]))' --label job
+    """
+    from autoscaler.adapters.prometheus import Range
+    from autoscaler.replay.metrics import recorded_trace
+    from autoscaler.sim.traces import native
+
+    when = Range(_instant(begin), _instant(until), step)
+    kind: Any = "app_vms" if app_vms else "services"
+    native.write(recorded_trace(url, cpu, memory, label, when, kind, target.stem), target)
+    typer.echo(f"wrote {target}")
+
+
+def _instant(text: str) -> float:
+    from datetime import UTC, datetime
+
+    from autoscaler.errors import UsageError
+
+    try:
+        return float(text)
+    except ValueError:
+        pass
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        raise UsageError(f"{text!r} is no time; expected 2026-11-01T00:00:00Z, or seconds since the epoch") from None
+    return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
+
+
 def _told(path: Path) -> dict[str, Any]:
     import numpy as np
 
-    from autoscaler.sim.traces import read_trace
+    from autoscaler.replay.recordings import read_recording
     from autoscaler.telemetry.reports import time_text
 
-    trace = read_trace(path)
+    trace = read_recording(str(path))
     total = trace.total()
     return {
         "name": trace.name,
