@@ -17,6 +17,7 @@ from rich.console import Console
 from rich.status import Status
 
 from autoscaler.cli import show
+from autoscaler.cli.beside import titles
 from autoscaler.core.audit import AuditRecord
 from autoscaler.core.decision import Denied
 from autoscaler.core.events import (
@@ -30,7 +31,6 @@ from autoscaler.core.events import (
     Record,
     StepEnded,
 )
-from autoscaler.core.proposals import Proposal
 from autoscaler.telemetry.reports import time_text
 
 if TYPE_CHECKING:
@@ -74,8 +74,8 @@ class Narrator:
 
     def differs(self, difference: Difference) -> None:
         """A second policy would have done otherwise."""
-        first = ", ".join(_title(wish) for wish in difference.only_first) or "nothing"
-        second = ", ".join(_title(wish) for wish in difference.only_second) or "nothing"
+        first = ", ".join(titles(difference.only_first)) or "nothing"
+        second = ", ".join(titles(difference.only_second)) or "nothing"
         self._say(difference.at, f"differs    only this policy: {first}; only the second: {second}", "cyan")
 
     def _told(self, event: Event, commands: list[Command]) -> Iterator[tuple[str, str]]:
@@ -140,10 +140,6 @@ class Narrator:
         elif now >= self._next_status_at:
             self._next_status_at = now + STATUS_EVERY_S
             self._console.print(text, soft_wrap=True)
-
-
-def _title(proposal: Proposal) -> str:
-    return f"{proposal.action} {proposal.key}"
 
 
 def _refusal(denied: Denied) -> str:

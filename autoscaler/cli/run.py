@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from autoscaler.core.policy import Policy
     from autoscaler.errors import FlexCapsuleError, SourceError
     from autoscaler.sim.score import Score
-    from autoscaler.telemetry.view import Observatory
+    from autoscaler.telemetry.view import Beside, Observatory
 
 DAY_S = 86400.0
 
@@ -118,7 +118,7 @@ def _run(asked: Asked) -> None:
         running = _Running(asked, opened)
         with _signals(running):
             running.controller.run()
-        document = summary.summary(running.controller)
+        document = summary.summary(running.controller, running.differences)
     if asked.json:
         show.print_json(document)
     else:
@@ -130,33 +130,41 @@ class _Running:
 
     def __init__(self, asked: Asked, opened: ExitStack) -> None:
         from autoscaler.adapters.policy_file import PolicyFile
+        from autoscaler.cli import assembly
+        from autoscaler.cli.beside import Differences
         from autoscaler.cli.loading import TOOLBOX, load_policy
         from autoscaler.cli.narrate import Narrator
         from autoscaler.core.engine import Engine
         from autoscaler.telemetry.view import Observatory
 
         policy, engine = load_policy(asked.policy), Engine(TOOLBOX)
-        self.observatory = Observatory(engine, self._score)
         narrator = None if asked.json else Narrator(self._score)
+        second = None if asked.second is None else load_policy(asked.second)
+        shown = _untold if narrator is None else narrator.differs
+        self.differences = None if second is None else Differences(second.name, shown)
+        self.observatory = Observatory(
+            engine, mode=assembly.mode_of(asked.mode, policy), score=self._score, beside=self._beside
+        )
         self.file = PolicyFile(asked.policy, policy, load_policy, self._adopt, self._refuse)
-        self.controller = opened.enter_context(self._assembled(asked, engine, policy, narrator))
+        self.controller = opened.enter_context(self._assembled(asked, engine, policy, second, narrator))
         self._log_start(asked, policy)
         if asked.serves:
             opened.enter_context(_server(asked.config.http, self.controller, self.observatory, asked.directory))
         if narrator is not None:
             opened.enter_context(narrator)
 
-    def _assembled(self, asked: Asked, engine: Engine, policy: Policy, narrator: Narrator | None) -> Controller:
+    def _assembled(
+        self, asked: Asked, engine: Engine, policy: Policy, second: Policy | None, narrator: Narrator | None
+    ) -> Controller:
         from autoscaler.cli import assembly
-        from autoscaler.cli.loading import TOOLBOX, load_policy
+        from autoscaler.cli.loading import TOOLBOX
         from autoscaler.config import world_of
         from autoscaler.core.engine import Engine
         from autoscaler.telemetry.view import ObservedClock
 
-        second = None
-        if asked.second is not None:
-            told = narrator.differs if narrator is not None else _untold
-            second = assembly.Second(Engine(TOOLBOX), load_policy(asked.second), told)
+        beside = None
+        if second is not None and self.differences is not None:
+            beside = assembly.Second(Engine(TOOLBOX), second, self.differences)
         return assembly.assemble(
             engine,
             policy,
@@ -167,7 +175,7 @@ class _Running:
             every_s=asked.config.tick_s,
             pace=asked.pace,
             ticks=asked.ticks,
-            second=second,
+            second=beside,
             watchers=() if narrator is None else (narrator,),
             on_source_error=self._silent,
             watch_clock=lambda clock: ObservedClock(clock, self.observatory, self.file.look),
@@ -180,6 +188,10 @@ class _Running:
 
     def _score(self) -> Score:
         return self.controller.cluster.world.score
+
+    def _beside(self) -> Beside | None:
+        comparison = self.controller.comparison
+        return None if comparison is None or self.differences is None else self.differences.view(comparison)
 
     def _adopt(self, policy: Policy) -> None:
         self.controller.adopt(policy)

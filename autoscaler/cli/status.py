@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from autoscaler.cli.options import AsJson, ConfigFile, Url
 
 if TYPE_CHECKING:
-    from autoscaler.telemetry.status import StatusReport
+    from autoscaler.telemetry.status import BesideReport, StatusReport
 
 
 def status(config: ConfigFile = None, url: Url = None, json: AsJson = False) -> None:
@@ -78,7 +78,7 @@ def head(report: StatusReport) -> Iterator[str]:
 
 def attention(report: StatusReport) -> Iterator[str]:
     """Plans in flight, and what waits for people."""
-    if report.plans or report.paused or report.stuck:
+    if report.plans or report.paused or report.stuck or report.second_policy:
         yield ""
     for plan in report.plans:
         doing = f": {', '.join(plan.running)}" if plan.running else ""
@@ -89,3 +89,18 @@ def attention(report: StatusReport) -> Iterator[str]:
         yield f"paused: {held.subject or 'the whole cluster'}" + (f" ({held.why})" if held.why else "")
     for held in report.stuck:
         yield f"STUCK: {held.subject}: {held.why}; repair it, then `flexcapsule resume {held.subject}`"
+    if report.second_policy is not None:
+        yield from second(report.second_policy)
+
+
+def second(beside: BesideReport) -> Iterator[str]:
+    """A policy that decides beside the first."""
+    from autoscaler.cli import show
+
+    yield f"second policy {beside.policy}: {beside.agreed} decisions alike, {beside.differed} different" + (
+        f"; it failed: {beside.failed}" if beside.failed else ""
+    )
+    if beside.last_at is not None:
+        yield f"    newest difference at {show.moment(beside.last_at)} UTC:"
+        yield from show.wrapped(f"only this policy: {', '.join(beside.only_first) or 'nothing'}", "    ")
+        yield from show.wrapped(f"only the second: {', '.join(beside.only_second) or 'nothing'}", "    ")

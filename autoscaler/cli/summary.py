@@ -14,9 +14,10 @@ from autoscaler.core.model import Action
 
 if TYPE_CHECKING:
     from autoscaler.cli.assembly import Controller
+    from autoscaler.cli.beside import Differences
 
 
-def summary(controller: Controller) -> dict[str, Any]:
+def summary(controller: Controller, differences: Differences | None = None) -> dict[str, Any]:
     """`actions`: how often each of the six was carried out; `granted`, `denied`: how often each was decided so."""
     from autoscaler.telemetry.reports import time_text
 
@@ -43,13 +44,8 @@ def summary(controller: Controller) -> dict[str, Any]:
         "stuck": sorted(state.stuck),
         "world": asdict(score),
     }
-    comparison = controller.comparison
-    if comparison is not None:
-        document["second_policy"] = {
-            "agreed": comparison.agreed,
-            "differed": comparison.differed,
-            "failed": comparison.failed,
-        }
+    if controller.comparison is not None and differences is not None:
+        document["second_policy"] = differences.report(controller.comparison)
     return document
 
 
@@ -70,7 +66,11 @@ def lines(document: Mapping[str, Any]) -> Iterator[str]:
     if "second_policy" in document:
         second = document["second_policy"]
         failed = f"; it failed: {second['failed']}" if second["failed"] else ""
-        yield f"second policy: {second['agreed']} decisions alike, {second['differed']} different{failed}"
+        alike = f"{second['agreed']} decisions alike, {second['differed']} different{failed}"
+        yield f"second policy {second['policy']}: {alike}"
+        if second["differed"]:
+            yield from show.wrapped(f"only this policy: {_counts(second['only_first'])}", "    ")
+            yield from show.wrapped(f"only the second: {_counts(second['only_second'])}", "    ")
 
 
 def _counts(counts: Mapping[str, int]) -> str:

@@ -77,7 +77,7 @@ def _controller(view: View, now: float) -> Iterator[Metric]:
     state, snapshot, policy = view.state, view.snapshot, view.state.policy
     family = InfoMetricFamily("flexcapsule_policy", "The policy that decides")
     if policy is not None:
-        family.add_metric([], {"name": policy.name, "digest": policy.digest, "mode": str(policy.mode)})
+        family.add_metric([], {"name": policy.name, "digest": policy.digest, "mode": str(view.mode)})
     yield family
     yield _gauge("flexcapsule_time_seconds", "The controller's time: seconds since the epoch", view.at)
     yield _gauge(

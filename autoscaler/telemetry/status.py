@@ -12,7 +12,7 @@ import numpy as np
 from autoscaler.core.saga import Saga, Status
 from autoscaler.core.snapshot import CPU, Snapshot
 from autoscaler.telemetry.reports import DecisionBrief, Report, decision_brief, time_text
-from autoscaler.telemetry.view import View
+from autoscaler.telemetry.view import Beside, View
 
 
 class PolicyReport(Report):
@@ -57,6 +57,18 @@ class Held(Report):
     why: str
 
 
+class BesideReport(Report):
+    """A second policy that acts on nothing: how often it would have done the same, and the newest difference."""
+
+    policy: str
+    agreed: int
+    differed: int
+    failed: str
+    last_at: str | None
+    only_first: list[str]
+    only_second: list[str]
+
+
 class StatusReport(Report):
     version: str
     at: str
@@ -76,6 +88,7 @@ class StatusReport(Report):
     paused: list[Held]
     stuck: list[Held]
     last: DecisionBrief | None
+    second_policy: BesideReport | None
 
 
 def status_report(view: View) -> StatusReport:
@@ -103,6 +116,7 @@ def status_report(view: View) -> StatusReport:
         paused=[Held(subject=subject, why=why) for subject, why in sorted(state.paused.items())],
         stuck=[Held(subject=subject, why=why) for subject, why in sorted(state.stuck.items())],
         last=None if state.last is None else decision_brief(state.last),
+        second_policy=None if view.beside is None else _beside(view.beside),
     )
 
 
@@ -110,7 +124,19 @@ def _policy(view: View) -> PolicyReport | None:
     policy = view.state.policy
     if policy is None:
         return None
-    return PolicyReport(name=policy.name, digest=policy.digest, mode=str(policy.mode), strategy=policy.strategy.name)
+    return PolicyReport(name=policy.name, digest=policy.digest, mode=str(view.mode), strategy=policy.strategy.name)
+
+
+def _beside(beside: Beside) -> BesideReport:
+    return BesideReport(
+        policy=beside.policy,
+        agreed=beside.agreed,
+        differed=beside.differed,
+        failed=beside.failed,
+        last_at=None if beside.last_at is None else time_text(beside.last_at),
+        only_first=list(beside.only_first),
+        only_second=list(beside.only_second),
+    )
 
 
 def _cloud_vms(snapshot: Snapshot) -> list[CloudVMReport]:

@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 from prometheus_client import Counter, Histogram, disable_created_metrics
 
 from autoscaler.core.engine import Engine
+from autoscaler.core.policy import Mode
 from autoscaler.core.snapshot import Snapshot
 from autoscaler.core.state import EngineState
 from autoscaler.errors import SourceError
@@ -41,15 +42,32 @@ disable_created_metrics()  # type: ignore[no-untyped-call]  # the time a series 
 
 
 @dataclass(frozen=True, slots=True)
+class Beside:
+    """A second policy that decides beside the first: ticks on which both wished alike or not, why it was given up (empty: it
+    was not), and the newest difference as `action subject`."""
+
+    policy: str
+    agreed: int
+    differed: int
+    failed: str = ""
+    last_at: float | None = None
+    only_first: tuple[str, ...] = ()
+    only_second: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class View:
     """All that is shown, as of the end of one tick. `at`: the loop's time; `published_at`: by `Observatory`'s timer;
-    `state`: a copy whose parts nobody changes; `score`: the simulated cluster's figures, None where the cluster is real."""
+    `state`: a copy whose parts nobody changes; `mode`: that of the run, which may be stricter than the policy's; `score`: the
+    simulated cluster's figures, None where the cluster is real."""
 
     at: float
     published_at: float
     state: EngineState
     snapshot: Snapshot
+    mode: Mode
     score: Score | None
+    beside: Beside | None
 
 
 class Observatory:
@@ -58,12 +76,15 @@ class Observatory:
     def __init__(
         self,
         engine: Engine,
+        *,
+        mode: Mode = Mode.LIVE,
         score: Callable[[], Score | None] = lambda: None,
+        beside: Callable[[], Beside | None] = lambda: None,
         timer: Callable[[], float] = time.monotonic,
     ) -> None:
         self.view: View | None = None
         self.timer = timer
-        self._engine, self._score = engine, score
+        self._engine, self._mode, self._score, self._beside = engine, mode, score, beside
         self.tick_s = Histogram(
             "flexcapsule_tick_duration_seconds",
             "Duration of one turn of the loop: observe, decide, plan, journal, submit",
@@ -83,7 +104,7 @@ class Observatory:
         """Show the state as it is now; call it between ticks, in the loop's thread."""
         state = self._engine.state
         shown = replace(state, totals=deepcopy(state.totals))
-        self.view = View(now, self.timer(), shown, self._engine.snapshot(), self._score())
+        self.view = View(now, self.timer(), shown, self._engine.snapshot(), self._mode, self._score(), self._beside())
 
     def silent(self, now: float, error: SourceError) -> None:
         """A source gave nothing (the loop's `on_source_error`)."""
