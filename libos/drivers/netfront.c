@@ -168,6 +168,15 @@ static void reap_tx(void)
     memory_fence();
 }
 
+/* Before a suspend the backend is given a moment to answer for what it has: what stays unanswered is sent again by the
+ * next backend, and the receiver may get it twice. */
+void netfront_settle(void)
+{
+    uint64_t give_up = time_monotonic() + 5 * MS;
+    while (front.flowing && (reap_tx(), tx_busy) && time_monotonic() < give_up)
+        events_wait(time_to_host(give_up));
+}
+
 static int free_slot(void)
 {
     for (int slot = 0; slot < SLOTS; slot++)

@@ -11,6 +11,7 @@ int netfront_open(domid_t remote, struct netfront_keys *keys); /* fresh rings, a
 void netfront_connected(void);                                 /* the backend maps the rings: let frames flow */
 void netfront_close(bool grants_alive);
 void netfront_pause(bool paused);
+void netfront_settle(void);
 bool netfront_memory(void); /* take the pages; once */
 void netfront_receive_loop(void *unused);
 

@@ -101,7 +101,11 @@ static void attend(void *unused)
     }
 }
 
-void network_suspend(void) { netfront_pause(true); }
+void network_suspend(void)
+{
+    netfront_pause(true);
+    netfront_settle();
+}
 
 void network_resume(bool cancelled)
 {

@@ -32,6 +32,7 @@ struct open_file {
     off_t offset;
     void *object; /* a node, a pipe, ... */
     int number;   /* a socket's in lwIP */
+    bool connecting;
 };
 #define DESCRIPTORS_MAX 256
 struct open_file *file_of(int descriptor); /* NULL: EBADF */
@@ -79,6 +80,7 @@ extern const struct file_kind device_console;
 void devices_start(void);
 /* posix/sockets.c */
 extern const struct file_kind file_socket;
+int connect_outcome(struct open_file *file, int outcome);
 /* posix/signals.c */
 void signals_start(void);
 void signals_deliver(void); /* before a system call returns */

@@ -47,5 +47,10 @@ long sys_setsockopt(const long *a)
 long sys_getsockopt(const long *a)
 {
     int number = number_of(a[0]);
-    return number < 0 ? number : net_option_get(number, (int)a[1], (int)a[2], (void *)a[3], (unsigned *)a[4]);
+    if (number < 0)
+        return number;
+    long result = net_option_get(number, (int)a[1], (int)a[2], (void *)a[3], (unsigned *)a[4]);
+    if (!result && a[1] == SOL_SOCKET && a[2] == SO_ERROR)
+        *(int *)a[3] = connect_outcome(file_of((int)a[0]), *(int *)a[3]);
+    return result;
 }

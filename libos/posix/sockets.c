@@ -136,6 +136,14 @@ long sys_listen(const long *a)
     return error ? error : net_listen(file->number, (int)a[1]);
 }
 
+/* lwIP calls a refused connection reset; Linux calls it refused. */
+int connect_outcome(struct open_file *file, int outcome)
+{
+    bool refused = file->connecting && outcome == ECONNRESET;
+    file->connecting = false;
+    return refused ? ECONNREFUSED : outcome;
+}
+
 long sys_connect(const long *a)
 {
     struct net_address to;
@@ -145,12 +153,13 @@ long sys_connect(const long *a)
     if (error || (error = take_address(&to, (void *)a[1], a[2])) != 0)
         return error;
     long result = net_connect(file->number, &to);
+    file->connecting = true;
     if (result != -EINPROGRESS || file->flags & O_NONBLOCK)
         return result;
     if ((error = wait_ready(file, POLLOUT)) != 0)
         return error;
     net_option_get(file->number, SOL_SOCKET, SO_ERROR, &outcome, &bytes);
-    return -outcome;
+    return -connect_outcome(file, outcome);
 }
 
 long sys_accept4(const long *a)
