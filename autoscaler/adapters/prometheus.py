@@ -38,17 +38,19 @@ class Range:
     step_s: float
 
 
-def query_range(url: str, query: str, labels: Sequence[str], when: Range) -> Mapping[str, Series]:
+def query_range(
+    url: str, query: str, labels: Sequence[str], when: Range, transport: httpx.BaseTransport | None = None
+) -> Mapping[str, Series]:
     """All series that `query` gives, named by the values of `labels` (joined by `/`), sorted by name.
 
-    Raises UsageError where the server cannot be asked, refuses the query, or two series have the same name.
+    `transport`: how to reach it, None = by HTTP. Raises UsageError where the server cannot be asked, refuses the query, or two series have the same name.
     """
     if when.step_s <= 0 or when.until <= when.start_at:
         raise UsageError(
             f"the range from {when.start_at:.0f} until {when.until:.0f} in steps of {when.step_s:g} s is empty"
         )
     parts: dict[str, list[tuple[float, float]]] = {}
-    with httpx.Client(base_url=url, timeout=TIMEOUT_S, trust_env=False) as client:
+    with httpx.Client(base_url=url, timeout=TIMEOUT_S, trust_env=False, transport=transport) as client:
         for start_at, until in _pieces(when):
             answer = _ask(client, {"query": query, "start": start_at, "end": until, "step": when.step_s})
             for name, points in _named(answer, labels, query).items():

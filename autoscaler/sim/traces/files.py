@@ -111,7 +111,8 @@ def _tar(path: Path) -> Iterator[tuple[str, bytes]]:
                 if file is not None:
                     yield member.name.rsplit("/", 1)[-1], file.read()
     except (tarfile.TarError, OSError, EOFError, zlib.error) as error:
-        raise refuse(path, f"the archive is cut short or damaged ({error})") from error
+        reason = str(error).partition("\n")[0].rstrip(":")
+        raise refuse(path, f"the archive is cut short or damaged ({reason})") from error
 
 
 def buffer(content: str) -> io.StringIO:
