@@ -20,11 +20,13 @@ test: .venv/.dev ## lint, types, import contracts and all tests but those that n
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-cache
+	$(MAKE) --no-print-directory -C libos check
 	$(BIN)/pytest -rs -m "not system"
 	@echo "not run here: the tests marked system (root, QEMU, Xen): make system"
 
 system: .venv/.dev ## the tests that need root and real parts of the machine
 	test "$$(id -u)" != 0 || deploy/setup/packages.sh lab || echo "no lab packages: tests of the lab will be skipped"
+	test "$$(id -u)" != 0 || deploy/setup/packages.sh libos || echo "no packages to build FlexCapsule OS: its tests will be skipped"
 	$(BIN)/pytest -rs -m system
 
 venv: .venv/.all ## .venv with every optional group (live needs Debian's libvirt-dev, installed by name when root)

@@ -1,9 +1,10 @@
-/* Pulse: a counter that proves continuity across migration. Arguments: [PORT [INTERVAL_MS]], 7000 and 5 by default.
+/* Pulse: proves continuity across migration. Arguments: [PORT [INTERVAL_MS]], 7 and 5 by default.
  *
- * UDP: who sends a datagram to PORT is sent a beat every INTERVAL_MS from then on: "pulse COUNT MONOTONIC_NS REAL_NS MOVES\n".
- * TCP: every line received on PORT is answered with "echo COUNT LINE\n", COUNT being the lines answered on this connection.
- * COUNT never skips and never repeats, and neither clock goes backwards, however often the domain moves; if one does,
- * pulse says so on the console and ends with status 1. */
+ * UDP: "beat" asks for a datagram "beat COUNT" every INTERVAL_MS, for 30 s or until "hush"; "state" is answered with
+ *      "state COUNT MONOTONIC_NS REAL_NS MOVES".
+ * TCP: what arrives is sent back.
+ * COUNT never skips or repeats and neither clock goes backwards, however often the domain moves: if a clock does, pulse
+ * says so on the console and ends with status 1. */
 #include <errno.h>
 #include <flexcapsule.h>
 #include <netinet/in.h>
@@ -17,9 +18,11 @@
 #include <unistd.h>
 
 #define CLIENTS_MAX 16
+#define ASKED_FOR_NS 30000000000u
 
-static struct { int fd; unsigned long answered; char line[512]; size_t held; } clients[CLIENTS_MAX];
+static int clients[CLIENTS_MAX];
 static struct sockaddr_in listener;
+static uint64_t count, beat_until;
 static int udp, tcp;
 
 static uint64_t now_ns(clockid_t clock)
@@ -41,39 +44,57 @@ static int bound(int type, int port)
     return fd;
 }
 
-static void beat(void)
+static void watch_clocks(uint64_t *monotonic, uint64_t *real)
 {
-    static uint64_t count, last_monotonic, last_real;
-    char text[128];
-    uint64_t monotonic = now_ns(CLOCK_MONOTONIC), real = now_ns(CLOCK_REALTIME);
-    if (monotonic < last_monotonic || real < last_real) {
+    static uint64_t last_monotonic, last_real;
+    *monotonic = now_ns(CLOCK_MONOTONIC);
+    *real = now_ns(CLOCK_REALTIME);
+    if (*monotonic < last_monotonic || *real < last_real) {
         printf("pulse: a clock went backwards at beat %lu\n", (unsigned long)count);
         exit(1);
     }
-    last_monotonic = monotonic;
-    last_real = real;
-    int length = snprintf(text, sizeof text, "pulse %lu %lu %lu %u\n", (unsigned long)++count, (unsigned long)monotonic,
-                          (unsigned long)real, flexcapsule_moves());
-    if (listener.sin_family)
-        sendto(udp, text, (size_t)length, 0, (struct sockaddr *)&listener, sizeof listener);
+    last_monotonic = *monotonic;
+    last_real = *real;
+}
+
+static void beat(void)
+{
+    char text[32];
+    uint64_t monotonic, real;
+    watch_clocks(&monotonic, &real);
+    if (monotonic > beat_until)
+        return;
+    int length = snprintf(text, sizeof text, "beat %lu", (unsigned long)++count);
+    sendto(udp, text, (size_t)length, 0, (struct sockaddr *)&listener, sizeof listener);
 }
 
 static void hear_udp(void)
 {
-    char ignored[256];
+    char said[64] = "", text[96];
     struct sockaddr_in from;
     socklen_t size = sizeof from;
-    if (recvfrom(udp, ignored, sizeof ignored, MSG_DONTWAIT, (struct sockaddr *)&from, &size) >= 0)
+    uint64_t monotonic, real;
+    if (recvfrom(udp, said, sizeof said - 1, MSG_DONTWAIT, (struct sockaddr *)&from, &size) < 0)
+        return;
+    watch_clocks(&monotonic, &real);
+    if (!strncmp(said, "beat", 4)) {
         listener = from;
+        beat_until = monotonic + ASKED_FOR_NS;
+    } else if (!strncmp(said, "hush", 4)) {
+        beat_until = 0;
+    } else if (!strncmp(said, "state", 5)) {
+        int length = snprintf(text, sizeof text, "state %lu %lu %lu %u", (unsigned long)count, (unsigned long)monotonic,
+                              (unsigned long)real, flexcapsule_moves());
+        sendto(udp, text, (size_t)length, 0, (struct sockaddr *)&from, size);
+    }
 }
 
 static void welcome(void)
 {
     int fd = accept(tcp, NULL, NULL);
     for (int i = 0; i < CLIENTS_MAX && fd >= 0; i++)
-        if (clients[i].fd < 0) {
-            memset(&clients[i], 0, sizeof clients[i]);
-            clients[i].fd = fd;
+        if (clients[i] < 0) {
+            clients[i] = fd;
             return;
         }
     if (fd >= 0)
@@ -82,48 +103,38 @@ static void welcome(void)
 
 static void answer(int i)
 {
-    char text[600];
-    ssize_t got = read(clients[i].fd, clients[i].line + clients[i].held, sizeof clients[i].line - clients[i].held);
-    if (got <= 0) {
-        close(clients[i].fd);
-        clients[i].fd = -1;
+    char bytes[1024];
+    ssize_t got = read(clients[i], bytes, sizeof bytes);
+    if (got > 0 && write(clients[i], bytes, (size_t)got) == got)
         return;
-    }
-    clients[i].held += (size_t)got;
-    for (char *end; (end = memchr(clients[i].line, '\n', clients[i].held));) {
-        size_t whole = (size_t)(end - clients[i].line) + 1;
-        int length = snprintf(text, sizeof text, "echo %lu %.*s", ++clients[i].answered, (int)whole, clients[i].line);
-        if (write(clients[i].fd, text, (size_t)length) != length)
-            printf("pulse: a client's connection broke: %s\n", strerror(errno));
-        clients[i].held -= whole;
-        memmove(clients[i].line, clients[i].line + whole, clients[i].held);
-    }
-    if (clients[i].held == sizeof clients[i].line)
-        clients[i].held = 0; /* no line is that long */
+    if (got != 0)
+        printf("pulse: a client's connection broke: %s\n", strerror(errno));
+    close(clients[i]);
+    clients[i] = -1;
 }
 
 int main(int argc, char **argv)
 {
-    int port = argc > 1 ? atoi(argv[1]) : 7000;
+    int port = argc > 1 ? atoi(argv[1]) : 7;
     uint64_t interval = (uint64_t)(argc > 2 ? atoi(argv[2]) : 5) * 1000000u, next = now_ns(CLOCK_MONOTONIC);
     udp = bound(SOCK_DGRAM, port);
     tcp = bound(SOCK_STREAM, port);
     for (int i = 0; i < CLIENTS_MAX; i++)
-        clients[i].fd = -1;
+        clients[i] = -1;
     printf("pulse: on port %d, a beat every %lu ms\n", port, (unsigned long)(interval / 1000000u));
     for (;;) {
         struct pollfd fds[2 + CLIENTS_MAX] = {{.fd = udp, .events = POLLIN}, {.fd = tcp, .events = POLLIN}};
         uint64_t now = now_ns(CLOCK_MONOTONIC), wait = next > now ? next - now : 0;
         struct timespec timeout = {(time_t)(wait / 1000000000u), (long)(wait % 1000000000u)};
         for (int i = 0; i < CLIENTS_MAX; i++)
-            fds[2 + i] = (struct pollfd){.fd = clients[i].fd, .events = POLLIN};
+            fds[2 + i] = (struct pollfd){.fd = clients[i], .events = POLLIN};
         ppoll(fds, 2 + CLIENTS_MAX, &timeout, NULL);
         if (fds[0].revents)
             hear_udp();
         if (fds[1].revents)
             welcome();
         for (int i = 0; i < CLIENTS_MAX; i++)
-            if (clients[i].fd >= 0 && fds[2 + i].revents)
+            if (clients[i] >= 0 && fds[2 + i].revents)
                 answer(i);
         if (now_ns(CLOCK_MONOTONIC) >= next) {
             beat();
