@@ -39,18 +39,25 @@ def check(problem: Problem, packing: Packing, objective: float, lower_bound: flo
 
 
 def _rules(problem: Problem, packing: Packing) -> Iterator[str]:
-    bins = problem.bins + len(packing.rented)
-    for size, most in enumerate(problem.size_limit):
-        rented = sum(1 for other in packing.rented if other == size)
-        if rented > most:
-            yield f"{rented} bins of size {size} are rented, {most} are allowed"
+    yield from _rented(problem, packing)
     for item, row in enumerate(packing.place.tolist()):
-        if not 0 <= row < bins:
+        if not 0 <= row < problem.bins + len(packing.rented):
             yield f"item {item} is in no bin"
         if problem.pinned[item] not in (-1, row):
             yield f"item {item} is pinned to {problem.pinned[item]} and is in {row}"
         if row < problem.bins and problem.closed[row] and problem.present[item] != row:
             yield f"item {item} came to bin {row}, which is closed"
+    yield from _company(problem, packing)
+
+
+def _rented(problem: Problem, packing: Packing) -> Iterator[str]:
+    for size, most in enumerate(problem.size_limit):
+        rented = sum(1 for other in packing.rented if other == size)
+        if rented > most:
+            yield f"{rented} bins of size {size} are rented, {most} are allowed"
+
+
+def _company(problem: Problem, packing: Packing) -> Iterator[str]:
     for one, other in problem.apart.tolist():
         if packing.place[one] == packing.place[other]:
             yield f"items {one} and {other} share bin {packing.place[one]} and must be apart"
