@@ -6,7 +6,6 @@ import pytest
 from autoscaler.adapters.prometheus import MOST_POINTS, Range, query_range
 from autoscaler.errors import UsageError
 
-
 SHORT = Range(0.0, 100.0, 10.0)
 
 

@@ -1,0 +1,189 @@
+"""Closed-loop replay: the same decisions as a run, the same bytes every time, baselines on both sides, and the gate."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from autoscaler.cli.assembly import assemble
+from autoscaler.cli.loading import TOOLBOX, load_policy
+from autoscaler.cli.main import ended
+from autoscaler.config import ready_policy
+from autoscaler.core.engine import Engine
+from autoscaler.core.events import Record
+from autoscaler.errors import UsageError
+from autoscaler.replay.baselines import clairvoyant, hold_policy, vertices
+from autoscaler.replay.gate import judge
+from autoscaler.replay.loop import replay
+from autoscaler.replay.outcome import Outcome
+from autoscaler.replay.recordings import journal_trace, read_recording
+from autoscaler.replay.worlds import SIZES, stage
+from autoscaler.sim.example import example_scenario
+from autoscaler.sim.scenario import Faults
+from autoscaler.sim.traces import native
+from autoscaler.sim.traces.made_up import make_up
+
+BALANCED = load_policy(ready_policy("balanced"))
+HOURS = 3
+
+
+def made(kind="services", shape="diurnal", subjects=2, hours=HOURS):
+    return make_up(shape, kind, subjects, hours / 24, 60.0, 6.0, seed=5)
+
+
+def replayed(trace, policy=BALANCED):
+    return replay(trace, policy, stage(trace, None, 1), TOOLBOX, seed=1)
+
+
+class TestTheSameController:
+    def test_a_runs_journal_replayed_gives_the_same_decisions(self, tmp_path):
+        world = replace(example_scenario(), faults=Faults())
+        granted = []
+
+        def watch(now, event, commands):
+            audits = [command.audit for command in commands if isinstance(command, Record)]
+            granted.extend(
+                (audit.decision.at, str(p.action), p.key) for audit in audits for p in audit.decision.granted
+            )
+
+        with assemble(Engine(TOOLBOX), BALANCED, world, directory=tmp_path, ticks=240, watchers=(watch,)) as controller:
+            controller.run()
+            cost = controller.cluster.world.score.cost
+        trace = journal_trace(tmp_path / "journal.sqlite")
+        outcome = replay(trace, BALANCED, stage(trace, world, world.seed), TOOLBOX, seed=world.seed)
+        assert len(granted) > 20
+        assert [(h.at, h.what, h.about) for h in outcome.timeline.happenings if h.what != "alert"] == granted
+        assert outcome.score["cost"] == pytest.approx(cost, rel=1e-9)
+        assert read_recording(str(tmp_path)).subjects == trace.subjects
+
+    def test_twice_is_the_same_to_the_byte(self):
+        first, again = (json.dumps(replayed(made()).document()) for _ in range(2))
+        assert first == again
+
+    def test_ctrl_c_gives_what_was_replayed_until_then(self):
+        def interrupt(done):
+            if done == 10:
+                raise KeyboardInterrupt
+
+        trace = made()
+        outcome = replay(trace, BALANCED, stage(trace, None, 1), TOOLBOX, seed=1, progress=interrupt)
+        assert not outcome.complete
+        assert outcome.score["simulated_s"] == 9 * 60.0
+
+
+class TestScore:
+    def test_services_scale_with_recorded_demand(self):
+        score = replayed(made(hours=24)).score
+        assert score["scale_out"] + score["scale_in"] > 0
+        assert score["unserved_fraction"] < 0.01
+        assert score["esv"] == score["energy_kwh"] * score["slatah"] * score["pdm"]
+
+    def test_app_vms_use_the_memory_that_was_recorded(self):
+        trace = made("app_vms")
+        trace = replace(trace, memory_bytes=np.full(trace.cores.shape, 123e6))
+        scene = stage(trace, None, 1)
+        seen = []
+        outcome = replay(trace, hold_policy(BALANCED), scene, TOOLBOX, seed=1, progress=seen.append)
+        assert seen[-1] == HOURS * 60
+        assert outcome.score["migrations"] == 0
+        assert scene.demand.memory_bytes(trace.start_at).tolist() == [123e6] * 2
+
+    def test_hold_at_peak_serves_everything_and_nobody_undercuts_the_bound(self):
+        for kind in ("services", "app_vms"):
+            trace = made(kind, hours=12)
+            scene = stage(trace, None, 1)
+            hold = replay(trace, hold_policy(BALANCED), scene, TOOLBOX, seed=1).score
+            bound = clairvoyant(trace, scene, 1).score["cost"]
+            assert hold["unserved_fraction"] == 0
+            assert 0 < bound <= replay(trace, BALANCED, scene, TOOLBOX, seed=1).score["cost"]
+            assert bound <= hold["cost"]
+
+    def test_the_bounds_prices_never_ask_more_of_a_size_than_it_costs(self):
+        corners = vertices(SIZES)
+        offers = np.array([[size.cores, size.memory_bytes] for size in SIZES])
+        prices = np.array([size.price_per_hour for size in SIZES])
+        assert (offers @ corners.T <= prices[:, None] * (1 + 1e-9)).all()
+        assert (corners @ np.array([10.0, 40 * 2.0**30])).max() > 0
+
+
+class TestGate:
+    OLD = Outcome("old", "t", 1, {"cost": 100.0, "unserved_fraction": 0.01})
+
+    def verdict(self, cost, unserved, expression):
+        new = Outcome("new", "t", 1, {"cost": cost, "unserved_fraction": unserved})
+        return judge([new], [self.OLD], expression)[0]
+
+    def test_worse_fails_and_names_the_figures(self):
+        expression = "cost > 1.02 * baseline.cost || unserved > baseline.unserved"
+        assert not self.verdict(101.0, 0.01, expression).failed
+        worse = self.verdict(103.0, 0.01, expression)
+        assert worse.failed
+        assert dict(worse.figures) == {
+            "cost": 103.0,
+            "unserved": 0.01,
+            "baseline.cost": 100.0,
+            "baseline.unserved": 0.01,
+        }
+        assert self.verdict(90.0, 0.02, expression).failed
+
+    @pytest.mark.parametrize(
+        ("text", "told"), [("cots > 1.0", "cots"), ("cost", "not true or false"), ("cost > ", "is not a CEL")]
+    )
+    def test_a_wrong_expression_is_refused(self, text, told):
+        with pytest.raises(UsageError, match=told):
+            self.verdict(1.0, 0.0, text)
+
+
+class TestCommand:
+    @pytest.fixture
+    def load(self, tmp_path):
+        native.write(made(hours=6), tmp_path / "load.parquet")
+        return str(tmp_path / "load.parquet")
+
+    def test_json_twice_and_the_gate(self, load, capsys):
+        call = ["replay", "-t", load, "-p", "balanced", "--json", "--baseline", "hold", "--fail-if"]
+        assert ended([*call, "cost > baseline.cost"]) == 0
+        first = capsys.readouterr().out
+        assert ended([*call, "cost > baseline.cost"]) == 0
+        assert capsys.readouterr().out == first
+        document = json.loads(first)
+        assert document["results"][0].keys() == {"policy", "trace", "seed", "score"}
+        assert {"energy_kwh", "migrations", "slatah", "pdm", "slav", "esv", "cost", "unserved_fraction"} <= set(
+            document["results"][0]["score"]
+        )
+        assert ended([*call, "cost < baseline.cost"]) == 1
+        assert json.loads(capsys.readouterr().out)["gate"][0]["failed"]
+
+    def test_a_table_with_baselines(self, load, capsys):
+        assert ended(["replay", "-t", load, "-p", "balanced", "--baselines"]) == 0
+        lines = capsys.readouterr().out.splitlines()
+        assert [line.split()[0] for line in lines] == ["policy", "balanced", "hold", "clairvoyant"]
+
+    @pytest.mark.parametrize(
+        ("arguments", "told"),
+        [
+            (["-t", "no-such-file", "-p", "balanced"], "there is no such file or folder"),
+            (["-t", "LOAD", "-p", "balanced", "--skip", "99"], "has only 6 hours"),
+            (["-t", "LOAD", "-p", "balanced", "--fail-if", "cost > 1.0"], "go together"),
+            (["-t", "LOAD", "-p", "balanced", "--world", "cloudsim"], "replays days of 288 samples"),
+            (["-t", "LOAD", "-p", "balanced", "--report", "/nowhere/at/all.html"], "cannot write the report"),
+        ],
+    )
+    def test_mistakes_end_in_one_line(self, load, arguments, told, capsys):
+        assert ended(["replay", *(load if argument == "LOAD" else argument for argument in arguments)]) == 2
+        error = capsys.readouterr().err.splitlines()
+        assert told in error[-1]
+
+    def test_trace_generate_info_convert(self, tmp_path, capsys):
+        made_up, converted = str(tmp_path / "a.parquet"), str(tmp_path / "a.csv")
+        assert ended(["trace", "generate", made_up, "--shape", "flash", "--days", "1", "--subjects", "2"]) == 0
+        assert ended(["trace", "convert", made_up, converted]) == 0
+        capsys.readouterr()
+        assert ended(["trace", "info", converted, "--json"]) == 0
+        told = json.loads(capsys.readouterr().out)
+        assert (told["layout"], told["subjects"], told["steps"], told["repairs"]) == ("native", 2, 288, {})
+        assert ended(["trace", "info", converted]) == 0
+        assert "2 services" in capsys.readouterr().out
+        assert ended(["trace", "generate", str(Path(made_up).with_suffix(".xls"))]) == 2
