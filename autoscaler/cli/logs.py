@@ -32,6 +32,16 @@ def configure(form: str, level: str) -> None:
         ),  # looked up each time: a live display may stand before it
         cache_logger_on_first_use=False,
     )
+    server = logging.getLogger("uvicorn")
+    server.handlers, server.propagate, server.level = [_Passed()], False, logging.WARNING
+
+
+class _Passed(logging.Handler):
+    """What the HTTP server says, in our form."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        exc_info = {"exc_info": record.exc_info} if record.exc_info else {}
+        log().log(record.levelno, record.getMessage(), logger=record.name, **exc_info)
 
 
 def log() -> Any:

@@ -10,6 +10,8 @@ from autoscaler.cli.options import AsJson, ConfigFile, Url
 if TYPE_CHECKING:
     from autoscaler.telemetry.status import BesideReport, StatusReport
 
+SHOWN = 40  # cloud VMs: about a screen
+
 
 def status(config: ConfigFile = None, url: Url = None, json: AsJson = False) -> None:
     """Show what the running controller believes and spends, what it is doing, and what waits for a person.
@@ -40,9 +42,11 @@ def status(config: ConfigFile = None, url: Url = None, json: AsJson = False) -> 
                 show.per_cent(c.cpu_load_fraction),
                 show.per_cent(c.memory_load_fraction),
             )
-            for c in report.cloud_vms
+            for c in report.cloud_vms[:SHOWN]
         ),
     )
+    if len(report.cloud_vms) > SHOWN:
+        print(f"... and {show.counted(len(report.cloud_vms) - SHOWN, 'cloud VM')} more; --json has all")
     print()
     show.print_table(
         ("service", ">replicas", ">allowed", ">CPU"),
