@@ -107,7 +107,9 @@ def open_for_reading(path: Path) -> Database:
     """Any number of readers, also of another process's journal while it is written."""
     if not path.is_file():
         raise JournalError(f"there is no journal {path}; `flexcapsule run --journal` makes one")
-    mode = "mode=ro" if os.access(path.parent, os.W_OK) else "immutable=1"
+    # SQLite reads a WAL database only where it may make its shared files or finds them; one that was closed needs none.
+    closed = not Path(f"{path}-wal").exists()
+    mode = "immutable=1" if closed and not os.access(path.parent, os.W_OK) else "mode=ro"
     database = Database(path, _connected(path, f"file:{_quoted(path)}?{mode}"))
     with database.clear_errors():
         _check_ours(database)
