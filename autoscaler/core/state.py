@@ -34,6 +34,7 @@ class EngineState:
     def forget_absent(self, at: float, absent_s: float) -> tuple[str, ...]:
         """Forget pauses of, and stuck steps on, what has not been observed for `absent_s`; which that were."""
         if not self.paused and not self.stuck:
+            self.seen_at = {}
             return ()
         inventory = self.history.inventory
         known = ({"": 0}, inventory.app_row, inventory.cloud_row, inventory.service_index)

@@ -172,6 +172,8 @@ def test_the_promises_hold_at_every_instant_and_every_plan_ends(scenario, policy
     if not state.sagas:  # whatever was begun is finished or taken back, or a person knows
         closed = {c.id for c in witness.clouds if c.state is not CloudVMState.ACTIVE}
         assert closed <= state.stuck.keys() | witness.forgiven
+    ended = Counter(event.step for _, event, _ in run.turns if isinstance(event, StepEnded))
+    assert state.totals.steps.total() <= len(ended)  # each is told twice and counted once
     founded = sum(service.replicas for service in scenario.services) + len(scenario.app_vms)
     assert len(witness.apps) == founded + score.app_vm_starts - score.app_vm_stops - score.app_vms_lost
 

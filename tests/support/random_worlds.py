@@ -13,7 +13,7 @@ from clusters import CATALOGUE, MIB
 from hypothesis import strategies as st
 
 from autoscaler.core.engine import Engine, Toolbox
-from autoscaler.core.events import Command, Event, OperatorSaid, PolicyChanged, Word
+from autoscaler.core.events import Command, Event, Execute, OperatorSaid, PolicyChanged, Undo, Word
 from autoscaler.core.model import Action
 from autoscaler.core.policy import Budget, Limits, Policy, StrategySpec
 from autoscaler.core.proposals import Consolidate, Move, Proposal, ScaleDown, ScaleIn, ScaleOut, ScaleUp, Separate
@@ -179,6 +179,22 @@ class Said:
             yield self.words.pop(0)
 
 
+@dataclass
+class Stammering:
+    """An actuator that says everything twice, as one may that was asked again."""
+
+    cluster: SimulatedCluster
+
+    def submit(self, command: Execute | Undo, now: float) -> None:
+        self.cluster.submit(command, now)
+        self.cluster.submit(command, now)
+
+    def ended(self, now: float) -> Iterator[Event]:
+        for event in self.cluster.ended(now):
+            yield event
+            yield event
+
+
 class Run:
     """One closed loop over a world. `turns`: (now, event, commands) in order."""
 
@@ -190,7 +206,7 @@ class Run:
         self.turns: list[tuple[float, Event, list[Command]]] = []
         self.now, self.tick_s = scenario.start_at, TICK_S
         said = Said([PolicyChanged(self.now, policy), *words])
-        ports = Ports(clock=None, sources=(said, self.cluster), actuator=self.cluster, journal=Journal())
+        ports = Ports(clock=None, sources=(said, self.cluster), actuator=Stammering(self.cluster), journal=Journal())
         self._loop = Loop(self.engine, ports, watchers=[self._watch])
 
     def _watch(self, now: float, event: Event, commands: list[Command]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
@@ -12,29 +13,53 @@ from autoscaler.core.ledger import DAY_S
 from autoscaler.core.migration import predict_totals_s
 from autoscaler.core.snapshot import DIRTY, Snapshot
 
-ROUNDING_S = 1e-9  # sums of floats may differ in the last digit
+ROUNDING = 1e-9  # sums of floats may differ in the last digit
 
 
 def downtime_budget(case: Case) -> Denial | None:
     """The predicted pause, on top of those of the last 24 h, stays within what the app VM (or the policy) allows."""
-    for move in case.effect.moves:
-        app_vm = case.snapshot.app_vms[case.snapshot.inventory.app_row[move.app_vm]]
-        allowed = (
-            app_vm.downtime_budget_s if app_vm.downtime_budget_s is not None else case.policy.limits.downtime_budget_s
-        )
-        if allowed is None:
-            continue
-        spent = case.standing.ledger.downtime_s(app_vm.id, case.now)
-        predicted = case.prediction(app_vm.id).downtime_s
-        if spent + predicted > allowed + ROUNDING_S:
-            reason = (
-                f"{app_vm.id} would be paused {predicted:.2f} s on top of {spent:.2f} s in 24 h, budget {allowed:.2f} s"
-            )
-            evidence = {"predicted_s": predicted, "spent_s": spent, "budget_s": allowed}
-            where = "limits" if app_vm.downtime_budget_s is None else app_vm.id
-            relax = f"{where}.downtime_budget >= {at_least(spent + predicted, 2)}s"
-            return Denial("downtime_budget", reason, evidence, relax, _frees_at(case, app_vm.id, allowed - predicted))
-    return None
+    over = [short for move in case.effect.moves if (short := _short(case, move.app_vm)) is not None]
+    if not over:
+        return None
+    worst: dict[str, Short] = {}
+    for short in over:
+        if short.where not in worst or short.needed_s > worst[short.where].needed_s:
+            worst[short.where] = short
+    ends = [_frees_at(case, short.app_vm, short.allowed_s - short.predicted_s) for short in over]
+    first = max(worst.values(), key=lambda short: short.needed_s - short.allowed_s)
+    return Denial(
+        "downtime_budget",
+        f"{first.app_vm} would be paused {first.predicted_s:.2f} s on top of {first.spent_s:.2f} s in 24 h, "
+        f"budget {first.allowed_s:.2f} s",
+        {"predicted_s": first.predicted_s, "spent_s": first.spent_s, "budget_s": first.allowed_s},
+        " and ".join(f"{where}.downtime_budget >= {at_least(short.needed_s, 2)}s" for where, short in worst.items()),
+        None if None in ends else max(end for end in ends if end is not None),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Short:
+    """An app VM whose downtime budget is too small for one move; `where` that budget stands."""
+
+    app_vm: str
+    where: str
+    allowed_s: float
+    spent_s: float
+    predicted_s: float
+
+    @property
+    def needed_s(self) -> float:
+        return self.spent_s + self.predicted_s
+
+
+def _short(case: Case, name: str) -> Short | None:
+    own = case.snapshot.app_vms[case.snapshot.inventory.app_row[name]].downtime_budget_s
+    allowed_s = case.policy.limits.downtime_budget_s if own is None else own
+    if allowed_s is None:
+        return None
+    spent_s = case.standing.ledger.downtime_s(name, case.now)
+    short = Short(name, "limits" if own is None else name, allowed_s, spent_s, case.prediction(name).downtime_s)
+    return short if short.needed_s > allowed_s + ROUNDING else None
 
 
 def worth_it(case: Case) -> Denial | None:
@@ -54,7 +79,7 @@ def worth_it(case: Case) -> Denial | None:
     )
     score = savings / disruption
     needed = 1 / k if k > 0 else float("inf")
-    if savings > 0 and score >= needed:
+    if savings > 0 and score >= needed - ROUNDING:
         return None
     reason = f"saves {savings:.1%} of the bill for {disruption:.1%} of all disruption: score {score:.2f}, needed {needed:.2f}"
     evidence = {"savings_fraction": savings, "disruption_fraction": disruption, "score": score, "needed": needed}
@@ -72,7 +97,7 @@ def _frees_at(case: Case, app_vm: str, spare_s: float) -> float | None:
     for pause in case.standing.ledger.pauses.get(app_vm, ()):
         if case.now - pause.at < DAY_S:
             spent -= pause.downtime_s
-            if spent <= spare_s + ROUNDING_S:
+            if spent <= spare_s + ROUNDING:
                 return pause.at + DAY_S
     return None
 
