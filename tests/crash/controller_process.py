@@ -1,6 +1,6 @@
 """A controller in a process of its own, for test_killed_process.py: `python controller_process.py DIRECTORY UNTIL`.
 
-Says `ready` when it has recovered; then runs, without waiting, until the virtual time UNTIL.
+Says `ready` when it has recovered, then a line after each event; runs, without waiting, until the virtual time UNTIL.
 """
 
 from __future__ import annotations
@@ -19,13 +19,12 @@ from autoscaler.core.engine import Engine
 def main(directory: str, until: str) -> None:
     engine = Engine(restless.toolbox())
 
-    def end_in_time(now, _event, _commands):
+    def tell(now, _event, _commands):
+        print(now, flush=True)
         if now >= float(until):
             controller.stop()
 
-    controller = assemble(
-        engine, restless.policy(), restless.scenario(), directory=Path(directory), watchers=(end_in_time,)
-    )
+    controller = assemble(engine, restless.policy(), restless.scenario(), directory=Path(directory), watchers=(tell,))
     with controller:
         print("ready", flush=True)
         if engine.state.history.at != float(until):

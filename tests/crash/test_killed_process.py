@@ -20,10 +20,10 @@ from autoscaler.core.events import StepEnded
 from autoscaler.sim.world import World
 from autoscaler.verification import verify
 
-TICKS = 300
+TICKS = 400
 UNTIL = restless.scenario().start_at + (TICKS - 1) * restless.EVERY_S
 KILLS = 6
-LIFE_S = (0.02, 0.25)  # after recovery; a whole run takes a second or two
+EVENTS, JITTER_S = (5, 60), 0.004  # a kill comes after so many events and up to about two ticks more
 PROGRAM = Path(__file__).with_name("controller_process.py")
 
 
@@ -67,7 +67,9 @@ def test_killed_again_and_again_it_ends_where_it_would_have_ended(tmp_path, uncr
     killed = 0
     for _ in range(KILLS):
         process = start(tmp_path)
-        time.sleep(luck.uniform(*LIFE_S))
+        for _ in range(int(luck.integers(*EVENTS))):
+            process.stdout.readline()
+        time.sleep(luck.uniform(0.0, JITTER_S))
         process.send_signal(signal.SIGKILL)
         killed += process.wait(timeout=60) == -signal.SIGKILL
         process.communicate()
