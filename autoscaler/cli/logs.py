@@ -32,8 +32,8 @@ def configure(form: str, level: str) -> None:
         ),  # looked up each time: a live display may stand before it
         cache_logger_on_first_use=False,
     )
-    server = logging.getLogger("uvicorn")
-    server.handlers, server.propagate, server.level = [_Passed()], False, logging.WARNING
+    uvicorn = logging.getLogger("uvicorn")
+    uvicorn.handlers, uvicorn.propagate, uvicorn.level = [_Passed()], False, logging.WARNING
 
 
 class _Passed(logging.Handler):
