@@ -75,7 +75,7 @@ class TestTheSameController:
 
 class TestScore:
     def test_services_scale_with_recorded_demand(self):
-        score = replayed(made(hours=24)).score
+        score = replayed(made(hours=8)).score
         assert score["scale_out"] + score["scale_in"] > 0
         assert score["unserved_fraction"] < 0.01
         assert score["esv"] == score["energy_kwh"] * score["slatah"] * score["pdm"]
@@ -92,7 +92,7 @@ class TestScore:
 
     def test_hold_at_peak_serves_everything_and_nobody_undercuts_the_bound(self):
         for kind in ("services", "app_vms"):
-            trace = made(kind, hours=12)
+            trace = made(kind, hours=4)
             scene = stage(trace, None, 1)
             hold = replay(trace, hold_policy(BALANCED), scene, TOOLBOX, seed=1).score
             bound = clairvoyant(trace, scene, 1).score["cost"]
@@ -139,7 +139,7 @@ class TestGate:
 class TestCommand:
     @pytest.fixture
     def load(self, tmp_path):
-        native.write(made(hours=6), tmp_path / "load.parquet")
+        native.write(made(hours=2), tmp_path / "load.parquet")
         return str(tmp_path / "load.parquet")
 
     def test_json_twice_and_the_gate(self, load, capsys):
@@ -165,7 +165,7 @@ class TestCommand:
         ("arguments", "told"),
         [
             (["-t", "no-such-file", "-p", "balanced"], "there is no such file or folder"),
-            (["-t", "LOAD", "-p", "balanced", "--skip", "99"], "has only 6 hours"),
+            (["-t", "LOAD", "-p", "balanced", "--skip", "99"], "has only 2 hours"),
             (["-t", "LOAD", "-p", "balanced", "--fail-if", "cost > 1.0"], "go together"),
             (["-t", "LOAD", "-p", "balanced", "--world", "cloudsim"], "replays days of 288 samples"),
             (["-t", "LOAD", "-p", "balanced", "--report", "/nowhere/at/all.html"], "cannot write the report"),
