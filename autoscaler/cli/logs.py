@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import sys
 from typing import Any
 
@@ -15,7 +16,7 @@ def configure(form: str, level: str) -> None:
 
     people = form == "console" or (form == "auto" and sys.stderr.isatty())
     last: Any = (
-        structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty(), pad_event_to=0)
+        structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty() and not os.environ.get("NO_COLOR"), pad_event_to=0)
         if people
         else structlog.processors.JSONRenderer(sort_keys=False)
     )

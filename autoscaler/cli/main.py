@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable
+from io import TextIOWrapper
 from typing import Annotated
 
 import typer
@@ -77,7 +78,10 @@ def flexcapsule(
 
 
 def main() -> None:
-    """Run the command line; never returns."""
+    """Run the command line; never returns. A terminal that cannot show a character shows a `?` instead of an error."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="replace")
     sys.exit(ended(sys.argv[1:]))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 import sys
@@ -63,3 +64,10 @@ def test_a_reader_that_goes_away_is_no_error() -> None:
     command = f"{sys.executable} -c 'from autoscaler.cli.main import main; main()' schema config | head -c 1"
     done = subprocess.run(["bash", "-o", "pipefail", "-c", command], capture_output=True, text=True, check=False)
     assert (done.stdout, done.stderr) == ("{", "")
+
+
+def test_a_terminal_without_these_characters_is_no_error() -> None:
+    command = [sys.executable, "-c", "from autoscaler.cli.main import main; main()", "policies"]
+    environment = {**os.environ, "PYTHONIOENCODING": "ascii"}
+    done = subprocess.run(command, capture_output=True, text=True, check=True, env=environment)
+    assert "balanced" in done.stdout
