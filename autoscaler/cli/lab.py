@@ -10,7 +10,7 @@ import typer
 from autoscaler.cli.options import AsJson
 
 if TYPE_CHECKING:
-    from autoscaler.lab.record import Record
+    from autoscaler.lab.condition import LabCondition
 
 app = typer.Typer(
     name="lab", no_args_is_help=True, rich_markup_mode=None, help="Run cloud VMs with real Xen on this machine."
@@ -48,10 +48,13 @@ def up(
 
     from autoscaler.cli import lab_progress
     from autoscaler.lab import accelerator as accelerators
-    from autoscaler.lab import bringup, image
+    from autoscaler.lab import bringup, condition, image
 
     bringup.require_root()
     wanted = bringup.shapes(cloud_vms, cores, memory_mib)
+    if standing := condition.standing(name, wanted):
+        _print_up(standing, "up already", json=json)
+        return
     began = time.monotonic()
     with lab_progress.shown("building the cloud VM image", quiet=json) as say:
         built = image.ensure(say, hypervisor=hypervisor)
@@ -62,7 +65,8 @@ def up(
         made = bringup.up(
             name, wanted, built=built, accelerator=chosen, follow=follow, patience_s=patience, boot_loader=boot_loader
         )
-    _print_up(made, image_s=booting - began, ready_s=time.monotonic() - booting, json=json)
+    image_s, ready_s = booting - began, time.monotonic() - booting
+    _print_up(condition.of(made), f"ready in {ready_s:.1f} s (image {image_s:.1f} s)", json=json)
 
 
 @app.command("status", short_help="Show a lab's cloud VMs and what runs on them.")
@@ -203,17 +207,14 @@ def down(
         print(f"lab {lab}: removed" if removed else f"lab {lab}: nothing to remove")
 
 
-def _print_up(made: Record, *, image_s: float, ready_s: float, json: bool) -> None:
+def _print_up(report: LabCondition, how: str, *, json: bool) -> None:
     from autoscaler.cli import show
-    from autoscaler.lab import condition
 
-    report = condition.of(made)
     if json:
-        show.print_json({**report.document(), "image_s": round(image_s, 1), "ready_s": round(ready_s, 1)})
+        show.print_json({**report.document(), "how": how})
         return
-    print(
-        f"lab {made.name}: {len(made.cloud_vms)} cloud VMs ready in {ready_s:.1f} s (image {image_s:.1f} s), {made.accelerator}"
-    )
+    made = report.record
+    print(f"lab {made.name}: {show.counted(len(made.cloud_vms), 'cloud VM')} {how}, {made.accelerator}")
     for cloud_vm in report.cloud_vms:
         print(f"  {cloud_vm.name}  {cloud_vm.address}  {cloud_vm.libvirt_uri}")
     print(

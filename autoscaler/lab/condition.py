@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from autoscaler.errors import FlexCapsuleError
-from autoscaler.lab import machine, reach, seed
+from autoscaler.lab import machine, reach, record, seed
 from autoscaler.lab.layout import ordinal
 from autoscaler.lab.record import CloudVMShape, Record
 
@@ -48,6 +48,15 @@ def of(lab: Record) -> LabCondition:
     """Ask all cloud VMs at once."""
     with ThreadPoolExecutor(len(lab.cloud_vms)) as pool:
         return LabCondition(lab, tuple(pool.map(lambda shape: _cloud_vm(lab, shape), lab.cloud_vms)))
+
+
+def standing(name: str, wanted: tuple[CloudVMShape, ...]) -> LabCondition | None:
+    """The lab `name` if it is just as wanted and all of it is up: there is nothing to do then."""
+    lab = record.read(name)
+    if lab is None or lab.cloud_vms != wanted:
+        return None
+    found = of(lab)
+    return found if all(cloud_vm.state == "up" for cloud_vm in found.cloud_vms) else None
 
 
 def _cloud_vm(lab: Record, shape: CloudVMShape) -> CloudVMCondition:

@@ -90,8 +90,8 @@ def test_killed_while_booting_then_down_then_up_works_beside_another_lab(lab: Re
     assert subprocess.run([*COMMAND, "down", "--name", other], check=False).returncode == 0
     assert seen_on_machine(other) == []
     # Through the boot loader this time: the image starts as a cloud would start it.
-    again = started(other, "--cloud-vms", "1", "--boot-loader", "--patience", "240")
-    assert again.wait(timeout=300) == 0
+    again = started(other, "--cloud-vms", "1", "--boot-loader", "--patience", "600")
+    assert again.wait(timeout=700) == 0
     assert record.existing(other).number != lab.number
     assert [c.state for name in (other, lab.name) for c in condition.of(record.existing(name)).cloud_vms] == [
         "up",
