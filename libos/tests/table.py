@@ -1,3 +1,4 @@
+# ruff: noqa: INP001 -- a script beside the C code, no package
 """The system-call table of README.md, made from posix/syscalls.def: `table.py` prints it, `table.py --check` compares.
 
 Separate so that the table cannot drift: the dispatcher is made of the same file. The names of what is missing come from
@@ -28,7 +29,7 @@ def table(missing_names: list[str]) -> str:
     return "\n".join([BEGIN, *lines, END])
 
 
-def main() -> int:
+def main() -> None:
     readme = (LIBOS / "README.md").read_text()
     start, end = readme.index(BEGIN), readme.index(END) + len(END)
     listed = re.search(r"^\| (.*) \| ENOSYS \(\d+\) \|$", readme, re.MULTILINE)
@@ -39,12 +40,10 @@ def main() -> int:
     wanted = table(names)
     if "--check" in sys.argv:
         if readme[start:end] != wanted:
-            print("libos/README.md: the system-call table is not what posix/syscalls.def says: make -C libos table", file=sys.stderr)
-            return 1
-        return 0
+            sys.exit("libos/README.md: the system-call table is not what posix/syscalls.def says: make -C libos table")
+        return
     (LIBOS / "README.md").write_text(readme[:start] + wanted + readme[end:])
-    return 0
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

@@ -1,0 +1,177 @@
+"""Moves: live there and back, cancelled, saved and restored, verified page by page, and under requests. Nothing is lost."""
+
+from __future__ import annotations
+
+import http.client
+import os
+import socket
+import threading
+import time
+
+import pytest
+
+from autoscaler.lab import reach, transfer
+from autoscaler.lab.heartbeat import Watch, heard
+
+pytestmark = pytest.mark.system
+
+MOVES = int(os.environ.get("FLEXCAPSULE_MOVES", "4"))
+MIB = 2**20
+
+
+def state(address: str) -> tuple[int, int, int, int]:
+    """pulse's counter, both clocks in ns, and the moves it has survived."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as asking:
+        asking.settimeout(1)
+        for _ in range(30):
+            asking.sendto(b"state", (address, 7))
+            try:
+                words = asking.recv(128).split()
+            except TimeoutError:
+                continue
+            assert words[0] == b"state"
+            count, monotonic, real, moves = (int(word) for word in words[1:])
+            return count, monotonic, real, moves
+    raise AssertionError(f"pulse at {address} does not answer")
+
+
+def ways(lab, count: int):
+    """(source, target) there and back."""
+    first, second = (shape.name for shape in lab.cloud_vms[:2])
+    return [(first, second) if i % 2 == 0 else (second, first) for i in range(count)]
+
+
+def test_pulse_moves_there_and_back_and_loses_nothing(lab, app_vm) -> None:
+    with app_vm("pulse", memory_mib=16) as running:
+        running.await_line("a beat every")
+        before = state(running.address)
+        for source, target in ways(lab, MOVES):
+            with Watch(running.address) as watch:
+                time.sleep(0.5)
+                moved = transfer.migrate(lab, running.name, source, target)
+            noticed = heard(watch.arrivals)
+            assert watch.connection == "intact"
+            assert noticed.lost <= noticed.received * 0.01, noticed  # datagrams may be dropped on the way, not by us
+            assert noticed.largest_gap_s < moved.total_s + 1
+            after = state(running.address)
+            assert after[3] == before[3] + 1
+            assert after[0] > before[0]
+            assert after[1] > before[1]
+            assert after[2] > before[2]
+            before = after
+        assert "backwards" not in running.console()
+
+
+def test_a_cancelled_move_goes_on_where_it_was(lab, app_vm) -> None:
+    with app_vm("pulse", memory_mib=16) as running:
+        running.await_line("a beat every")
+        with Watch(running.address) as watch:
+            for times in range(1, 4):
+                reach.said(lab, "cv1", f"xl save -c {running.name} /tmp/checkpoint 2>&1", patience_s=120)
+                assert state(running.address)[3] == times
+        assert watch.connection == "intact"
+        assert heard(watch.arrivals).lost <= heard(watch.arrivals).received * 0.01
+
+
+def test_saved_and_restored_it_keeps_its_connections(lab, app_vm) -> None:
+    with app_vm("pulse", memory_mib=16) as running:
+        running.await_line("a beat every")
+        with Watch(running.address) as watch:
+            time.sleep(0.5)
+            reach.said(
+                lab, "cv1", f"xl save {running.name} /tmp/saved 2>&1 && xl restore /tmp/saved 2>&1", patience_s=180
+            )
+            assert state(running.address)[3] == 1
+        assert watch.connection == "intact"
+
+
+def test_the_toolstacks_verify_pass_finds_the_same_pages(lab, app_vm) -> None:
+    with app_vm("pulse", memory_mib=16) as running:
+        running.await_line("a beat every")
+        time.sleep(3)  # free pages have been hidden
+        reach.said(lab, "cv2", ": > /var/log/xen/receive.log", check=False)
+        said = reach.said(
+            lab,
+            "cv1",
+            f"xl migrate --debug -s '' {running.name} 'socat -b 262144 - TCP:cv2.back:8002' 2>&1",
+            patience_s=300,
+        )
+        assert "Migration successful" in said
+        complaints = reach.said(lab, "cv2", "grep -iE 'verify pfn .* failed|mismatch' /var/log/xen/receive.log; true")
+        assert not complaints.strip()
+        assert state(running.address)[3] == 1
+
+
+def test_what_is_not_in_use_is_not_sent_and_is_there_again(lab, app_vm) -> None:
+    with app_vm("pulse", memory_mib=128) as running:
+        running.await_line("a beat every")
+        time.sleep(5)
+        for source, target in ways(lab, 2):
+            moved = transfer.migrate(lab, running.name, source, target)
+            assert moved.wire_bytes < 6 * MIB, "a library OS of 128 MB that uses 2 sent more than 6"
+        time.sleep(8)
+        assert reach.said(lab, "cv1", f"xl list {running.name} | tail -1").split()[2] in {"127", "128"}
+
+
+def test_httpd_answers_every_request_while_it_moves(lab, app_vm) -> None:
+    page = "<h1>still here</h1>\n"
+    over, failures, answered = threading.Event(), [], []
+
+    def ask(address: str) -> None:
+        connection = http.client.HTTPConnection(address, timeout=60)
+        while not over.is_set():
+            try:
+                connection.request("GET", "/")
+                if connection.getresponse().read().decode() == page:
+                    answered.append(time.monotonic())
+                else:
+                    failures.append("another page")
+            except OSError as error:
+                failures.append(repr(error))
+                connection.close()
+            over.wait(0.02)
+
+    with app_vm("httpd", memory_mib=8, files={"www/index.html": page}) as running:
+        running.await_line("serving /www on port 80")
+        client = threading.Thread(target=ask, args=(running.address,))
+        client.start()
+        try:
+            for source, target in ways(lab, MOVES):
+                transfer.migrate(lab, running.name, source, target)
+        finally:
+            over.set()
+            client.join()
+    assert failures == []
+    assert len(answered) > 10 * MOVES
+
+
+def test_no_memory_is_lost_in_cycles_of_suspend_and_resume(lab, app_vm) -> None:
+    with app_vm("pulse", memory_mib=16) as running:
+        running.await_line("a beat every")
+        time.sleep(3)
+        free = []
+        for _ in range(max(3, MOVES)):
+            reach.said(lab, "cv1", f"xl save -c {running.name} /tmp/checkpoint 2>&1", patience_s=120)
+            time.sleep(2)
+            free.append(int(running.stored("cv1", "free-bytes")))
+        assert free[-1] == free[0]
+
+
+@pytest.mark.parametrize("garbage", ["suspendd", "", "\\x01\\xff", "poweroff" * 60])
+def test_garbage_in_xenstore_is_ignored(lab, app_vm, garbage: str) -> None:
+    with app_vm("pulse", memory_mib=8) as running:
+        running.await_line("a beat every")
+        home = f"/local/domain/$(xl domid {running.name})"
+        for key in ("control/shutdown", "memory/target"):
+            reach.said(lab, "cv1", f"xenstore-write {home}/{key} '{garbage}'")
+        assert state(running.address)[3] == 0
+
+
+def test_a_backend_that_goes_away_is_survived(lab, app_vm) -> None:
+    with app_vm("httpd", memory_mib=8) as running:
+        running.await_line("serving")
+        reach.said(lab, "cv1", f"xl network-detach {running.name} 0", patience_s=60)
+        time.sleep(2)
+        assert "panic" not in running.console()
+        reach.said(lab, "cv1", f"xl shutdown -w {running.name}", patience_s=60)
+        running.await_line("httpd: signal 15")
