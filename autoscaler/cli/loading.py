@@ -10,8 +10,9 @@ from pathlib import Path
 from autoscaler import policylang, registry
 from autoscaler.core.engine import Toolbox
 from autoscaler.core.policy import Policy
+from autoscaler.forecast.trend import expected_usage
 
-TOOLBOX = Toolbox(build_strategy=registry.build, compile_condition=policylang.compile_condition)
+TOOLBOX = Toolbox(registry.build, policylang.compile_condition, expected_usage)
 
 
 def load_policy(path: Path) -> Policy:

@@ -1,1 +1,1 @@
-"""Demand forecasters behind one fit/predict interface: arrays in, quantiles out. PURE."""
+"""Demand forecasters: what usage will be. PURE: snapshots and arrays in, numbers out; no clock, no randomness, no decisions."""

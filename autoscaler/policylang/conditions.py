@@ -1,7 +1,7 @@
 """Conditions in policies: CEL text to a predicate, type-checked against core/conditions before a policy is loaded.
 
-The only module that knows CEL (cel-expr-python, Google's C++ implementation: it has the static checker that the language
-defines). At run time nothing is trusted: an evaluation that fails is a condition that does not hold.
+Only this module and figures.py know CEL (cel-expr-python, Google's C++ implementation: it has the static checker that the language
+defines). What fails at run time all the same raises, and the guard takes it for a no.
 """
 
 from __future__ import annotations
@@ -46,23 +46,17 @@ class ConditionError(Exception):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Predicate:
-    """A checked condition: call it with the values of core/conditions.context; False also where it cannot be evaluated."""
+    """A checked condition. Call it with the values of core/conditions.context; raises ValueError or RuntimeError, with the
+    reason, where it cannot be evaluated: the guard takes that for a no."""
 
     text: str
     expression: Any
 
     def __call__(self, variables: Mapping[str, Any]) -> bool:
-        return self.why_not(variables) == ""
-
-    def why_not(self, variables: Mapping[str, Any]) -> str:
-        """Empty where the condition holds; else `is false`, or why it could not be evaluated."""
-        try:
-            result = self.expression.eval(data=dict(_flat(variables)))
-        except Exception as error:  # noqa: BLE001  the C++ side raises RuntimeError and more; a guard must only refuse
-            return f"cannot be evaluated: {error}"
+        result = self.expression.eval(data=dict(_flat(variables)))
         if result.type() != cel.Type.BOOL:
-            return f"cannot be evaluated: {_reason(str(result.value()))}"
-        return "" if result.value() else "is false"
+            raise ValueError(_reason(str(result.value())))
+        return bool(result.value())
 
 
 def names() -> tuple[str, ...]:
@@ -76,7 +70,7 @@ def check_condition(text: str) -> Predicate:
         raise ConditionError(f"a condition of {len(text)} characters; expected {MOST_CHARACTERS} at most")
     try:
         expression = _environment().compile(text)
-    except Exception as error:  # noqa: BLE001  see Predicate.why_not
+    except Exception as error:  # noqa: BLE001  the C++ side raises RuntimeError and more
         raise _translated(str(error)) from None
     if expression.return_type() != cel.Type.BOOL:
         kind = expression.return_type().name()
@@ -85,11 +79,11 @@ def check_condition(text: str) -> Predicate:
         )
     predicate = Predicate(text, expression)
     for shape in SHAPES:
-        reason = predicate.why_not({name: shape[kind] for name, kind in _declared()})
-        if reason not in ("", "is false"):
-            raise ConditionError(
-                f"the condition {reason} where whole numbers are {shape[int]} and others {shape[float]}; expected one that always can be"
-            )
+        try:
+            predicate({name: shape[kind] for name, kind in _declared()})
+        except Exception as error:  # noqa: BLE001  see above
+            where = f"where whole numbers are {shape[int]} and others {shape[float]}"
+            raise ConditionError(f"it fails {where}: {error}; expected a condition that never does") from None
     return predicate
 
 

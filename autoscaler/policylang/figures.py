@@ -32,9 +32,9 @@ def compile_figures(text: str, names: Iterable[str]) -> Callable[[Mapping[str, f
     predicate = Predicate(text, expression)
 
     def holds(figures: Mapping[str, float]) -> bool:
-        reason = predicate.why_not({name: float(figures[name]) for name in known})
-        if reason not in ("", "is false"):
-            raise UsageError(f"--fail-if {text!r} {reason}")
-        return reason == ""
+        try:
+            return predicate({name: float(figures[name]) for name in known})
+        except (ValueError, RuntimeError) as error:
+            raise UsageError(f"--fail-if {text!r} cannot be evaluated: {error}") from None
 
     return holds

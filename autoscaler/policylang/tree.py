@@ -20,7 +20,7 @@ from autoscaler.errors import PolicyError, Position
 
 MIB = 1 << 20
 TEXT_BYTES = MIB  # a policy or config of a thousand lines has 40 KiB
-MOST_NODES = 20_000  # after aliases are expanded: ten aliases of ten aliases of ... are counted, not built
+MOST_NODES = 10_000  # after aliases are expanded: ten aliases of ten aliases of ... are counted, not built
 MOST_DEPTH = 50
 MOST_DIGITS = 40  # of a number: beyond it, only a mistake or an attack
 

@@ -18,7 +18,7 @@ from autoscaler.errors import PolicyError
 from autoscaler.policylang import read_cluster, read_policy
 
 HERE = Path(__file__).parent
-MOST_S = 1.0
+MOST_S = 1.0  # of processor time: other work on the machine is not the reader's
 READERS: dict[str, Callable[[Path], object]] = {
     "policy": lambda path: read_policy(path, registry.strategy_types()),
     "config": read_config,
@@ -30,10 +30,10 @@ FILES = [(kind, path) for kind in READERS for path in sorted((HERE / kind).glob(
 
 def complaint(kind: str, path: Path) -> str:
     """The one line with which the file is refused, after it was made sure that it came quickly."""
-    began = time.perf_counter()
+    began = time.process_time()
     with pytest.raises(PolicyError) as refused:
         READERS[kind](path)
-    assert time.perf_counter() - began < MOST_S
+    assert time.process_time() - began < MOST_S
     line = str(refused.value)
     assert "\n" not in line
     return line.removeprefix(f"{path.parent}/")
@@ -66,14 +66,14 @@ BIG = {  # too big to keep beside this file
         "1:1: bigger than 1 MiB",
     ),
     "a megabyte of brackets": ("[" * 1_000_000, "1:51: nested more than 50 deep"),
-    "a megabyte of list": ("- x\n" * 250_000, "20000:3: more than 20000 values, aliases expanded"),
+    "a megabyte of list": ("- x\n" * 250_000, "10000:3: more than 10000 values, aliases expanded"),
     "a megabyte of one quoted text": (
         "'" * 999_999,
         "1:1000000: not YAML: while scanning a quoted scalar found unexpected end",
     ),
     "a megabyte of one word": (HEAD + "mode: " + "x" * 1_000_000, "3:7: mode: 'xxxx"),
-    "twenty thousand wrong budgets": (
-        HEAD + "limits: {budgets: [" + "x," * 19_000 + "]}",
+    "nine thousand wrong budgets": (
+        HEAD + "limits: {budgets: [" + "x," * 9_000 + "]}",
         "3:20: limits.budgets[0]: 'x' is not a mapping",
     ),
     "a thousand conditions": (

@@ -77,6 +77,6 @@ def test_ten_thousand_app_vms_are_no_burden(tmp_path):
     ]
     file = tmp_path / "big.yaml"
     file.write_text("\n".join(lines), encoding="utf-8")
-    began = time.perf_counter()
+    began = time.process_time()
     assert len(read_cluster(file).app_vms) == 10_000
-    assert time.perf_counter() - began < 20.0
+    assert time.process_time() - began < 10.0
