@@ -10,6 +10,7 @@ from autoscaler.core.effect import Arrival, Effect
 from autoscaler.core.expand import Mint, expand
 from autoscaler.core.guards import Case, judge
 from autoscaler.core.guards.case import Standing
+from autoscaler.core.guards.spent import Spent
 from autoscaler.core.ledger import Grant
 from autoscaler.core.model import Action
 from autoscaler.core.projection import Projection
@@ -38,6 +39,7 @@ def decide(
     `arriving`: app VMs that plans in flight are bringing and that are not observed where they go."""
     view = Projection(snapshot, arriving, closed=(*snapshot.in_flight, *standing.paused, *standing.stuck))
     mint = Mint(number, snapshot.inventory)
+    spent = Spent(standing.policy.limits, standing.ledger, snapshot.at)
     granted: list[Proposal] = []
     effects: list[Effect] = []
     grants: list[Grant] = []
@@ -47,7 +49,7 @@ def decide(
         if isinstance(effect, Denial):
             denied.append(Denied(proposal, (effect,)))
             continue
-        case = Case(proposal, effect, snapshot, view, standing, grants)
+        case = Case(proposal, effect, snapshot, view, standing, spent)
         denials = judge(case)
         if denials:
             denied.append(Denied(proposal, denials))
@@ -56,6 +58,7 @@ def decide(
         granted.append(proposal)
         effects.append(effect)
         grants.append(_grant(case))
+        spent.add(grants[-1])
     decision = Decision(
         f"d{number}",
         snapshot.at,

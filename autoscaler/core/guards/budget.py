@@ -21,7 +21,7 @@ def budget(case: Case) -> Denial | None:
         denial
         for number, limit in enumerate(case.policy.limits.budgets)
         if case.action in limit.actions
-        for denial in _refusals(case, limit, f"limits.budgets[{number}]")
+        for denial in _refusals(case, limit, number)
     ]
     if len(denials) < 2:
         return denials[0] if denials else None
@@ -35,20 +35,21 @@ def budget(case: Case) -> Denial | None:
     )
 
 
-def _refusals(case: Case, limit: Budget, where: str) -> Iterator[Denial]:
+def _refusals(case: Case, limit: Budget, number: int) -> Iterator[Denial]:
+    where = f"limits.budgets[{number}]"
     if limit.windows and not any_open(limit.windows, case.now):
         zone = limit.windows[0].time_zone
         here = f"{local(case.now, zone):%A %H:%M} {zone}"
         reason = f"{case.action} is allowed only inside its windows; it is {here}"
         yield Denial("budget", reason, {}, f"{where}.windows: one with {here}", opens_at(limit.windows, case.now))
-    spent = _counted(case, limit)
+    spent = case.spent.of(number)
     if limit.count is not None and len(spent) + 1 > limit.count:
         relax = f"{where}.count >= {len(spent) + 1}"
         yield _denial(case, limit, "actions", (len(spent), 1, limit.count), relax, [1] * len(spent), spent)
     if limit.migrations is not None:
         yield from _migrations(case, limit, spent, where)
     if limit.per_cent is not None:
-        yield from _share(case, limit, spent, where)
+        yield from _share(case, limit, number, where)
 
 
 def _migrations(case: Case, limit: Budget, spent: Sequence[Grant], where: str) -> Iterator[Denial]:
@@ -60,14 +61,15 @@ def _migrations(case: Case, limit: Budget, spent: Sequence[Grant], where: str) -
         yield _denial(case, limit, "migrations", (moved, wanted, limit.migrations), relax, each, spent)
 
 
-def _share(case: Case, limit: Budget, spent: Sequence[Grant], where: str) -> Iterator[Denial]:
+def _share(case: Case, limit: Budget, number: int, where: str) -> Iterator[Denial]:
     """A share rounds up, so that 10 % of three is one and not none; 0 % is none. It is one of what was there before."""
     assert limit.per_cent is not None
     if case.action.changes_replicas:
-        spent = [grant for grant in spent if grant.key == case.proposal.key]
+        spent = case.spent.of_key(number, case.proposal.key)
         population = case.view.replicas.get(case.proposal.key, 0)
         population += sum(1 if grant.action.saves_money else -1 for grant in spent)
     else:
+        spent = case.spent.of(number)
         population = sum(cloud_vm.state is not CloudVMState.GONE for cloud_vm in case.snapshot.cloud_vms)
     allowed = max(1, ceil(max(population, 0) * limit.per_cent / 100.0 - ROUNDING)) if limit.per_cent > 0 else 0
     if len(spent) + 1 > allowed:
@@ -75,13 +77,6 @@ def _share(case: Case, limit: Budget, spent: Sequence[Grant], where: str) -> Ite
         relax = f"{where}.per_cent >= {at_least(share, 6)}" if len(spent) < population or not spent else "more of them"
         what = f"of {population} ({limit.per_cent:g} %)"
         yield _denial(case, limit, what, (len(spent), 1, allowed), relax, [1] * len(spent), spent)
-
-
-def _counted(case: Case, limit: Budget) -> Sequence[Grant]:
-    if limit.per_s is None:
-        return [grant for grant in case.granted if grant.action in limit.actions]
-    earlier = (grant for grant in case.standing.ledger.grants if case.now - grant.at < limit.per_s)
-    return [grant for grant in (*earlier, *case.granted) if grant.action in limit.actions]
 
 
 def _denial(

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from math import ceil, floor, isnan
@@ -13,7 +13,8 @@ from typing import Any
 
 from autoscaler.core.decision import Denial
 from autoscaler.core.effect import Effect
-from autoscaler.core.ledger import Grant, Ledger
+from autoscaler.core.guards.spent import Spent
+from autoscaler.core.ledger import Ledger
 from autoscaler.core.migration import Prediction, predict
 from autoscaler.core.model import Action
 from autoscaler.core.policy import Limits, Policy
@@ -41,14 +42,14 @@ class Standing:
 @dataclass(frozen=True, eq=False)
 class Case:
     """One proposal before the guards. `view`: the cluster as it would be after what was granted so far in this decision;
-    `granted`: that, as grants."""
+    `spent`: what that and earlier decisions have taken of each budget."""
 
     proposal: Proposal
     effect: Effect
     snapshot: Snapshot
     view: Projection
     standing: Standing
-    granted: Sequence[Grant] = ()
+    spent: Spent
 
     @property
     def action(self) -> Action:
