@@ -13,24 +13,22 @@ from pathlib import Path
 from autoscaler.errors import ActuationError, UsageError
 from autoscaler.lab.layout import cache_directory, image_sources
 
-BUILD_LONGEST_S = 1800.0
-
 
 def ensure(say: Callable[[str], None], *, hypervisor: str = "") -> Path:
     """The directory of the image for these settings, built if it is not there; `say` gets the builder's lines."""
-    where = _builder(hypervisor, "--where")
-    place = Path(where.communicate()[0].decode().strip())
+    with _builder(hypervisor, "--where") as asked:
+        place = Path(asked.communicate()[0].decode().strip())
     if (place / "manifest.json").exists():
         return place
     if os.geteuid() != 0:
         raise UsageError("building the cloud VM image needs root (it makes a Debian root file system)")
-    building = _builder(hypervisor)
-    assert building.stderr is not None
     said = []
-    for line in building.stderr:
-        said.append(line.decode(errors="replace").rstrip())
-        say(said[-1])
-    if building.wait(timeout=BUILD_LONGEST_S) != 0:
+    with _builder(hypervisor) as building:
+        assert building.stderr is not None
+        for line in building.stderr:
+            said.append(line.decode(errors="replace").rstrip())
+            say(said[-1])
+    if building.returncode != 0:
         raise ActuationError("the image could not be built:\n" + "\n".join(said[-15:]), temporary=False)
     return place
 
