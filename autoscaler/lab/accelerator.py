@@ -68,21 +68,25 @@ def _boot(image: Path) -> tuple[bool, str]:
         ]
         argv += ["-nodefaults", "-display", "none", "-no-reboot", "-serial", f"file:{console}"]
         argv += ["-kernel", str(image / "xen"), "-append", machine.XEN_OPTIONS, "-initrd", modules]
-        qemu = subprocess.Popen(argv, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
-        deadline = time.monotonic() + LONGEST_S
-        try:
-            while time.monotonic() < deadline and qemu.poll() is None and PASSED not in _text(console):
-                time.sleep(POLL_S)
-            if PASSED in _text(console):
-                return True, ""
-            stage = machine.progress(_text(console)).stage
-            if qemu.poll() is None:
-                return False, f"a trial start hung at stage: {stage}"
-            said = qemu.communicate()[1].decode(errors="replace").strip().splitlines()
-            return False, f"a trial start ended at stage: {stage}" + (f", {said[0]}" if said else "")
-        finally:
-            qemu.kill()
-            qemu.wait()
+        with subprocess.Popen(argv, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE) as qemu:
+            try:
+                return _verdict(qemu, console)
+            finally:
+                qemu.kill()
+
+
+def _verdict(qemu: subprocess.Popen[bytes], console: Path) -> tuple[bool, str]:
+    """Wait until the trial start passes, ends or hangs."""
+    deadline = time.monotonic() + LONGEST_S
+    while time.monotonic() < deadline and qemu.poll() is None and PASSED not in _text(console):
+        time.sleep(POLL_S)
+    if PASSED in _text(console):
+        return True, ""
+    stage = machine.progress(_text(console)).stage
+    if qemu.poll() is None:
+        return False, f"a trial start hung at stage: {stage}"
+    said = qemu.communicate()[1].decode(errors="replace").strip().splitlines()
+    return False, f"a trial start ended at stage: {stage}" + (f", {said[0]}" if said else "")
 
 
 def _text(path: Path) -> str:
