@@ -92,15 +92,16 @@ def _denial(denial: DenialReport) -> Iterator[str]:
         yield from show.wrapped(f"passes by itself at {show.moment(denial.until)} UTC", "    ")
 
 
-def _inputs(inputs: Mapping[str, float]) -> Iterator[str]:
-    if {"cloud_vms", "app_vms", "cpu_load_fraction", "memory_load_fraction", "price_per_hour"} <= inputs.keys():
+def _inputs(inputs: Mapping[str, float | None]) -> Iterator[str]:
+    known = {name: value for name, value in inputs.items() if value is not None}
+    if {"cloud_vms", "app_vms", "cpu_load_fraction", "memory_load_fraction", "price_per_hour"} <= known.keys():
         yield (
-            f"on {show.counted(inputs['cloud_vms'], 'cloud VM')}, {show.counted(inputs['app_vms'], 'app VM')}, "
-            f"CPU {show.per_cent(inputs['cpu_load_fraction'])}, memory {show.per_cent(inputs['memory_load_fraction'])}, "
-            f"{show.money(inputs['price_per_hour'])} per hour"
+            f"on {show.counted(known['cloud_vms'], 'cloud VM')}, {show.counted(known['app_vms'], 'app VM')}, "
+            f"CPU {show.per_cent(known['cpu_load_fraction'])}, memory {show.per_cent(known['memory_load_fraction'])}, "
+            f"{show.money(known['price_per_hour'])} per hour"
         )
 
 
-def _numbers(evidence: Mapping[str, float]) -> Iterator[str]:
+def _numbers(evidence: Mapping[str, float | None]) -> Iterator[str]:
     if evidence:
         yield from show.wrapped(show.evidence(evidence), "    ")

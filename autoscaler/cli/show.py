@@ -62,12 +62,14 @@ def duration(seconds: float) -> str:
     return "".join(f"{value}{unit}" for value, unit in ((hours, "h"), (minutes, "m"), (rest, "s")) if value)
 
 
-def evidence(numbers: Mapping[str, float]) -> str:
+def evidence(numbers: Mapping[str, float | None]) -> str:
     """`name value` pairs in the order in which they were given; what the unit at the end of a name says, the value shows."""
     return ", ".join(_measured(name, value) for name, value in numbers.items())
 
 
-def _measured(name: str, value: float) -> str:
+def _measured(name: str, value: float | None) -> str:
+    if value is None:
+        return f"{name} unknown"
     for suffix, text in UNITS.items():
         if name.endswith(suffix):
             return f"{name.removesuffix(suffix)} {text(value)}"

@@ -6,6 +6,7 @@ copied, never judged; the schema in OpenAPI is generated from these types. Times
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping
 from dataclasses import fields
 from datetime import UTC, datetime
@@ -18,6 +19,8 @@ from autoscaler.core.decision import Decision, Denial, Denied
 from autoscaler.core.model import AppVM, CloudVMSize
 from autoscaler.core.proposals import Move, Proposal
 from autoscaler.core.steps import Plan, Step, StepAction
+
+Numbers = dict[str, float | None]
 
 
 class Report(BaseModel):
@@ -32,7 +35,7 @@ class ProposalReport(Report):
     action: str
     about: str
     reason: str
-    evidence: dict[str, float]
+    evidence: Numbers
     wanted: dict[str, Any]
 
 
@@ -41,7 +44,7 @@ class DenialReport(Report):
 
     guard: str
     reason: str
-    evidence: dict[str, float]
+    evidence: Numbers
     relax: str
     until: str | None
 
@@ -87,7 +90,7 @@ class DecisionReport(Report):
     granted: list[ProposalReport]
     denied: list[DeniedReport]
     plan: PlanReport | None
-    inputs: dict[str, float]
+    inputs: Numbers
     versions: dict[str, str]
 
 
@@ -141,7 +144,7 @@ def decision_report(audit: AuditRecord) -> DecisionReport:
         granted=[proposal_report(proposal) for proposal in decision.granted],
         denied=[_denied(denied) for denied in decision.denied],
         plan=None if audit.plan is None else plan_report(audit.plan),
-        inputs=dict(audit.inputs),
+        inputs=numbers(audit.inputs),
         versions=dict(audit.versions),
     )
 
@@ -168,7 +171,7 @@ def proposal_report(proposal: Proposal) -> ProposalReport:
         action=str(proposal.action),
         about=proposal.key,
         reason=proposal.reason,
-        evidence=dict(proposal.evidence),
+        evidence=numbers(proposal.evidence),
         wanted=wanted,
     )
 
@@ -207,8 +210,9 @@ def plain(value: Any) -> Any:
     return value
 
 
-def numbers(evidence: Mapping[str, float]) -> dict[str, float]:
-    return {name: float(value) for name, value in evidence.items()}
+def numbers(evidence: Mapping[str, float]) -> Numbers:
+    """As JSON has them: what is not a number there (NaN, infinite) is null."""
+    return {name: float(value) if math.isfinite(value) else None for name, value in evidence.items()}
 
 
 def _title(proposal: Proposal) -> str:
