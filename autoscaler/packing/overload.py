@@ -69,27 +69,32 @@ class ScoreJudge:
         self._weights = forecast_weights() if forecast else None
 
     def look(self, demand: FloatArray, window: FloatArray) -> None:
-        self._demand, self._score = demand, demand
-        self._known: BoolArray = np.full(len(demand), self._weights is None)
+        self.demand, self.score = demand, demand
+        self.known: BoolArray = np.full(len(demand), self._weights is None)
         if self._weights is not None and len(window) >= REGRESSION_SAMPLES:
-            self._score = np.einsum("s,sa->a", self._weights, window[-REGRESSION_SAMPLES:])
-            self._known = np.asarray(window[: len(window) - REGRESSION_SAMPLES + 1].any(axis=0), dtype=np.bool_)
-        self._scores: list[float] = self._score.tolist()
+            self.score = np.einsum("s,sa->a", self._weights, window[-REGRESSION_SAMPLES:])
+            self.known = np.asarray(window[: len(window) - REGRESSION_SAMPLES + 1].any(axis=0), dtype=np.bool_)
+        self._scores: list[float] = self.score.tolist()
         self._demands: list[float] = demand.tolist()
-        self._knowns: list[bool] = self._known.tolist()
-        self._all_known = bool(self._known.all())
+        self._knowns: list[bool] = self.known.tolist()
+        self._all_known = bool(self.known.all())
 
     def sum_up(self, apps: IntArray, column: IntArray, capacity: FloatArray) -> BoolArray:
-        count = len(capacity)
-        known = np.bincount(column, weights=self._known[apps], minlength=count) > 0
-        left = self._limit(capacity) - np.bincount(column, weights=self._score[apps], minlength=count)
-        spare = capacity * FALLBACK_FRACTION - np.bincount(column, weights=self._demand[apps], minlength=count)
+        known, left, spare = self.sums(apps, column, capacity)
         # Lists, because columns change one at a time: a list is several times quicker at that than an array.
         self._is_known: list[bool] = known.tolist()
         self._left: list[float] = left.tolist()
         self._spare: list[float] = spare.tolist()
         self._begun = (self._is_known[:], self._left[:], self._spare[:])
         return np.where(known, left < 0, spare < 0)
+
+    def sums(self, apps: IntArray, column: IntArray, capacity: FloatArray) -> tuple[BoolArray, FloatArray, FloatArray]:
+        """(columns,) whether scores are known there, and what is left until the limit, by score and by demand."""
+        count = len(capacity)
+        known = np.bincount(column, weights=self.known[apps], minlength=count) > 0
+        left = self._limit(capacity) - np.bincount(column, weights=self.score[apps], minlength=count)
+        spare = capacity * FALLBACK_FRACTION - np.bincount(column, weights=self.demand[apps], minlength=count)
+        return known, np.asarray(left), np.asarray(spare)
 
     def _limit(self, capacity: FloatArray) -> FloatArray:
         """A forecast of exactly the limit is too much, a demand of exactly the limit is not."""
@@ -99,16 +104,16 @@ class ScoreJudge:
     def without(self, apps: Sequence[int], capacity: float) -> bool:
         if any(self._knowns[app] for app in apps):
             limit = capacity * self._limit_fraction
-            score = sum(self._scores[app] for app in apps)
+            score = sum([self._scores[app] for app in apps])
             return score > limit or (score == limit and self._weights is not None)
-        return sum(self._demands[app] for app in apps) > capacity * FALLBACK_FRACTION
+        return sum([self._demands[app] for app in apps]) > capacity * FALLBACK_FRACTION
 
     def refused(self, apps: IntArray) -> BoolArray | None:
-        by_score = self._score[apps, None] > np.array(self._left)
+        by_score = self.score[apps, None] > np.array(self._left)
         if self._all_known:
             return np.asarray(by_score, dtype=np.bool_)
-        known = self._known[apps, None] | np.array(self._is_known, dtype=np.bool_)
-        return np.where(known, by_score, self._demand[apps, None] > np.array(self._spare))
+        known = self.known[apps, None] | np.array(self._is_known, dtype=np.bool_)
+        return np.where(known, by_score, self.demand[apps, None] > np.array(self._spare))
 
     def refuses(self, app: int, column: int) -> bool:
         if self._knowns[app] or self._is_known[column]:

@@ -8,67 +8,42 @@ received app VMs may be emptied again. Nothing of time, energy or trace files ma
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 
-from autoscaler.core.snapshot import BoolArray, FloatArray, IntArray
-from autoscaler.packing.overload import Judge
-from autoscaler.packing.power import PowerCurves
-from autoscaler.packing.selection import Candidates, Select
+from autoscaler.core.snapshot import BoolArray, IntArray
+from autoscaler.packing import quick
+from autoscaler.packing.overload import Judge, ScoreJudge
+from autoscaler.packing.places import NOBODY, Hosts, Moment, Places, flat
+from autoscaler.packing.selection import Select
 
-AT_ONCE = 4  # hosts whose app VMs are worked out together; more wastes what is never asked for
-ROUNDING_W = 1e-9
-NOBODY = -1.0  # room of a host that takes nobody: no demand is that small
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Hosts:
-    """What never changes. kind: row of the power curves; capacity: of all its processors; processor: of one of them, the
-    most that one app VM can use. All (hosts,)."""
-
-    kind: IntArray
-    capacity: FloatArray
-    processor: FloatArray
-    curves: PowerCurves
-
-    def __len__(self) -> int:
-        return len(self.kind)
-
-
-@dataclass(slots=True, eq=False)
-class Moment:
-    """What one turn looks at. residents: per host its app VMs, in order of arrival; active: (hosts,) whether it has any.
-    demand: (apps,). load: (hosts,) share of capacity in use, as the power meter last saw it. allocated: (hosts,) of capacity."""
-
-    residents: Sequence[Sequence[int]]
-    active: BoolArray
-    demand: FloatArray
-    load: FloatArray
-    allocated: FloatArray
-    candidates: Candidates
-    memory_free: FloatArray | None = None  # (hosts,) None: memory does not count
+AT_ONCE = 6  # hosts whose app VMs are worked out together; more wastes what is never asked for
 
 
 class Turn:
     """One turn. `moves()` gives (app VM, host) in the order in which the migrations begin; it may be called once.
 
-    `settled`: hosts that relief has just filled are not emptied in the same turn (CloudSim does that).
+    `settled`: hosts that relief has just filled are not emptied in the same turn (CloudSim does that). `quickly`: as machine
+    code where that is possible; the moves are the same.
     """
 
-    def __init__(self, hosts: Hosts, moment: Moment, judge: Judge, select: Select, *, settled: bool = False) -> None:
+    def __init__(
+        self, hosts: Hosts, moment: Moment, judge: Judge, select: Select, *, settled: bool = False, quickly: bool = True
+    ) -> None:
         self._hosts, self._moment, self._judge, self._select = hosts, moment, judge, select
         self._settled = settled
+        self._quick = quickly and quick.HERE and moment.memory_free is None and not settled
         self._demands: list[float] = moment.demand.tolist()
 
     def moves(self) -> tuple[list[tuple[int, int]], list[tuple[int, int]]]:
         """Those that relieve, and those that empty."""
         over = self._overloaded()
         leaving = [app for host in np.flatnonzero(over).tolist() for app in self._leaving(host)]
-        taking_part = self._moment.active | self._spares(len(leaving))
-        columns = np.flatnonzero(taking_part)
+        columns = np.flatnonzero(self._moment.active | self._spares(len(leaving)))
+        judge = self._judge
+        if self._quick and isinstance(judge, ScoreJudge):
+            return self._quickly(columns, over, self._decreasing(leaving), judge)
         places = Places(self._hosts, self._moment, self._judge, columns)
         places.close(np.flatnonzero(over[columns]))
         relief = self._relieve(places, self._decreasing(leaving))
@@ -77,11 +52,38 @@ class Turn:
             places.settle()
         return relief, self._empty_underloaded(places)
 
+    def _quickly(
+        self, columns: IntArray, over: BoolArray, leaving: list[int], judge: ScoreJudge
+    ) -> tuple[list[tuple[int, int]], list[tuple[int, int]]]:
+        """The rest of the turn as machine code."""
+        hosts, moment = self._hosts, self._moment
+        load, kind, capacity = moment.load[columns], hosts.kind[columns], hosts.capacity[columns]
+        apps, column = flat([moment.residents[host] for host in columns.tolist()])
+        known, left, spare = judge.sums(apps, column, capacity)
+        allocated, processor = moment.allocated[columns], hosts.processor[columns]
+        room = np.where(over[columns], NOBODY, np.minimum(capacity - allocated, processor))
+        reference_w = hosts.curves.draw(kind, load)
+        table = np.array((allocated, room, left, spare, known, capacity, processor, reference_w, load))
+        order = np.argsort(load, kind="stable")
+        relief, count, guests, where = quick.turn(
+            table,
+            kind * hosts.curves.stride,
+            np.array((judge.demand, judge.score, judge.known)),
+            *hosts.curves.table,
+            np.array(leaving, dtype=np.int64),
+            apps,
+            np.searchsorted(column, np.arange(len(columns) + 1)),
+            order[(load[order] > 0) & (load[order] < 1)],
+            moment.active[columns],
+        )
+        moves = list(zip(guests[:count].tolist(), columns[where[:count]].tolist(), strict=True))
+        return moves[:relief], moves[relief:]
+
     def _overloaded(self) -> BoolArray:
         """(hosts,)"""
         over = np.zeros(len(self._hosts), dtype=np.bool_)
         active = np.flatnonzero(self._moment.active)
-        apps, column = _flat([self._moment.residents[host] for host in active.tolist()])
+        apps, column = flat([self._moment.residents[host] for host in active.tolist()])
         over[active] = self._judge.sum_up(apps, column, self._hosts.capacity[active])
         return over
 
@@ -157,132 +159,3 @@ class Turn:
             targets.append(column)
         places.chosen.update(targets)
         return [(app, places.host(column)) for app, column in zip(apps, targets, strict=True)]
-
-
-class Places:
-    """The hosts that take part in a turn, one column each by ascending host, and what is put on them.
-
-    What changes is kept in lists, because it changes one at a time; `consider` works it out over whole arrays.
-    """
-
-    def __init__(self, hosts: Hosts, moment: Moment, judge: Judge, columns: IntArray) -> None:
-        self._judge, self._curves = judge, hosts.curves
-        self._hosts: list[int] = columns.tolist()
-        self._demand = moment.demand
-        self._demands: list[float] = moment.demand.tolist()
-        self._kind, self._capacity = hosts.kind[columns], hosts.capacity[columns]
-        self.load = moment.load[columns]
-        self._reference_w = self._curves.draw(self._kind, self.load)
-        self._kinds: list[int] = self._kind.tolist()
-        self._capacities: list[float] = self._capacity.tolist()
-        self._processors: list[float] = hosts.processor[columns].tolist()
-        self._reference_ws: list[float] = self._reference_w.tolist()
-        self._allocated: list[float] = moment.allocated[columns].tolist()
-        self._begun = self._allocated[:]
-        free = self._capacity - moment.allocated[columns]
-        self._room: list[float] = np.minimum(free, hosts.processor[columns]).tolist()
-        self._least_rise = float((hosts.curves.least_rise[self._kind] / self._capacity).min(initial=math.inf))
-        self.guests: list[list[int]] = [[] for _ in self._hosts]
-        self.chosen: set[int] = set()  # columns that an emptied host's app VMs go to
-        self._memory_of = np.asarray(moment.candidates.memory, dtype=np.float64)
-        self._memory_free: list[float] | None = None
-        if moment.memory_free is not None:
-            self._memory_free = moment.memory_free[columns].tolist()
-        apps, column = _flat([moment.residents[host] for host in self._hosts])
-        judge.sum_up(apps, column, self._capacity)
-        self.consider([])
-
-    def host(self, column: int) -> int:
-        return self._hosts[column]
-
-    def close(self, columns: IntArray | int) -> None:
-        """These take nobody from now on."""
-        self._rise_w[:, columns] = math.inf
-        for column in np.atleast_1d(columns).tolist():
-            self._room[column] = NOBODY
-
-    def settle(self) -> None:
-        """Hosts with guests are not emptied."""
-        self.chosen.update(column for column, guests in enumerate(self.guests) if guests)
-
-    def is_closed(self, column: int) -> bool:
-        return self._room[column] == NOBODY
-
-    def consider(self, apps: list[int]) -> None:
-        """Work out the rise in power of each of `apps` in each column; `best` is asked for one after the other."""
-        rows = np.array(apps, dtype=np.int64)
-        demand, allocated = self._demand[rows, None], np.array(self._allocated)
-        rise_w = self._curves.draw(self._kind, np.minimum((allocated + demand) / self._capacity, 1.0))
-        rise_w -= self._reference_w
-        refused = self._judge.refused(rows)
-        if refused is not None:
-            rise_w[refused & (allocated != 0)] = math.inf
-        rise_w[demand > np.array(self._room)] = math.inf
-        self._lazy = refused is None
-        if self._memory_free is not None:
-            rise_w[self._memory_of[rows, None] > np.array(self._memory_free)] = math.inf
-        self._rise_w, self._touched = rise_w, dict[int, float]()
-
-    def best(self, row: int, app: int) -> int | None:
-        """The column where power rises least; the first of equals. None where it fits nowhere."""
-        rises = self._rise_w[row]
-        column = int(rises.argmin())
-        best_w = float(rises[column])
-        while self._lazy and best_w < math.inf and self._overloads(app, column):
-            rises[column] = math.inf
-            column = int(rises.argmin())
-            best_w = float(rises[column])
-        margin_w = self._least_rise * self._demands[app] - ROUNDING_W
-        for other, least_w in self._touched.items():
-            if least_w + margin_w > best_w:
-                continue
-            rise_w = self._rise(app, other)
-            if rise_w < best_w or (rise_w == best_w and other < column):
-                column, best_w = other, rise_w
-        return column if best_w < math.inf else None
-
-    def put(self, app: int, column: int) -> None:
-        self._judge.add(app, column)
-        self.guests[column].append(app)
-        self._change(column, self._allocated[column] + self._demands[app])
-        if self._memory_free is not None:
-            self._memory_free[column] -= float(self._memory_of[app])
-
-    def take_back(self, columns: Sequence[int]) -> None:
-        """Undo the last calls of `put`, which were about these columns."""
-        for column in columns:
-            app = self.guests[column].pop()
-            if self._memory_free is not None:
-                self._memory_free[column] += float(self._memory_of[app])
-            self._judge.reset(column)
-            allocated = self._begun[column]
-            for app in self.guests[column]:
-                self._judge.add(app, column)
-                allocated += self._demands[app]
-            self._change(column, allocated)
-
-    def _change(self, column: int, allocated: float) -> None:
-        capacity = self._capacities[column]
-        self._allocated[column] = allocated
-        self._room[column] = min(capacity - allocated, self._processors[column])
-        self._rise_w[:, column] = math.inf
-        # Power never falls with load: whoever comes next raises it at least this far above the reference.
-        self._touched[column] = self._curves.of(self._kinds[column], allocated / capacity) - self._reference_ws[column]
-
-    def _overloads(self, app: int, column: int) -> bool:
-        return self._allocated[column] != 0 and self._judge.refuses(app, column)
-
-    def _rise(self, app: int, column: int) -> float:
-        demand = self._demands[app]
-        if demand > self._room[column] or self._overloads(app, column):
-            return math.inf
-        if self._memory_free is not None and self._memory_of[app] > self._memory_free[column]:
-            return math.inf
-        load = (self._allocated[column] + demand) / self._capacities[column]
-        return self._curves.of(self._kinds[column], load) - self._reference_ws[column]
-
-
-def _flat(residents: Sequence[Sequence[int]]) -> tuple[IntArray, IntArray]:
-    """(app VMs,) all of them host by host in order of arrival, and the position of each one's host in `residents`."""
-    apps = np.array([app for here in residents for app in here], dtype=np.int64)
-    return apps, np.repeat(np.arange(len(residents)), [len(here) for here in residents])

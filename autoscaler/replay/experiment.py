@@ -15,8 +15,10 @@ from autoscaler import registry
 from autoscaler.core.policy import Policy
 from autoscaler.core.snapshot import FloatArray
 from autoscaler.errors import UsageError
+from autoscaler.packing import quick
 from autoscaler.packing.overload import judge
-from autoscaler.packing.pabfd import Hosts, Moment, Turn
+from autoscaler.packing.pabfd import Turn
+from autoscaler.packing.places import Hosts, Moment
 from autoscaler.packing.selection import SELECTIONS
 from autoscaler.replay.outcome import Outcome
 from autoscaler.sim.cloudsim import facts
@@ -61,6 +63,8 @@ def experiment(trace: Trace, policy: Policy, seed: int, hosts: int = facts.HOSTS
             f"policy {policy.name!r} has strategy {policy.strategy.name!r}; --world cloudsim knows only 'planetlab' "
             "(policies/planetlab/); for other strategies use --world planetlab"
         )
+    if quick.HERE:
+        quick.warm()
     percent = np.nan_to_num(trace.cores / trace.allocated_cores * 100.0)
     began = time.perf_counter()
     score = _score(np.round(percent), strategy, facts.make_hosts(hosts))

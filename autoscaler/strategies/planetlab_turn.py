@@ -15,7 +15,8 @@ from autoscaler.core.model import CloudVMSize
 from autoscaler.core.proposals import Consolidate, Move, Proposal, Separate
 from autoscaler.core.snapshot import CPU, FloatArray, IntArray, Snapshot
 from autoscaler.packing.overload import WINDOW_SAMPLES, DetectorName, judge
-from autoscaler.packing.pabfd import Hosts, Moment, Turn
+from autoscaler.packing.pabfd import Turn
+from autoscaler.packing.places import Hosts, Moment
 from autoscaler.packing.power import PowerCurves, curve
 from autoscaler.packing.selection import SELECTIONS, Candidates, SelectionName
 from autoscaler.strategies.reading import app_vms_at_rest, cloud_vms_at_rest

@@ -14,7 +14,7 @@ import numpy as np
 
 from autoscaler.core.snapshot import FloatArray, IntArray
 from autoscaler.packing.overload import WINDOW_SAMPLES
-from autoscaler.packing.pabfd import Hosts, Moment
+from autoscaler.packing.places import Hosts, Moment
 from autoscaler.packing.selection import Candidates
 from autoscaler.sim.cloudsim.demand import Asked
 from autoscaler.sim.cloudsim.meter import add_up, loads_of

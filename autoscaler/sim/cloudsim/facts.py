@@ -10,7 +10,7 @@ from typing import Final
 import numpy as np
 
 from autoscaler.core.snapshot import FloatArray, IntArray
-from autoscaler.packing.pabfd import Hosts
+from autoscaler.packing.places import Hosts
 from autoscaler.packing.power import MEASURED_W, PowerCurves
 
 HOSTS: Final = 800  # PlanetLabConstants

@@ -11,7 +11,7 @@ import numpy as np
 
 from autoscaler.core.snapshot import IntArray
 from autoscaler.errors import UsageError
-from autoscaler.packing.pabfd import Hosts
+from autoscaler.packing.places import Hosts
 from autoscaler.sim.cloudsim import facts
 
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from autoscaler.core.snapshot import BoolArray, FloatArray, IntArray
-from autoscaler.packing.pabfd import Hosts
+from autoscaler.packing.places import Hosts
 from autoscaler.sim.cloudsim import facts
 from autoscaler.sim.cloudsim.demand import Asked
 from autoscaler.sim.cloudsim.experiment import Diary

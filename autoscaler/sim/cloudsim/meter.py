@@ -8,7 +8,7 @@ from __future__ import annotations
 import numpy as np
 
 from autoscaler.core.snapshot import FloatArray, IntArray
-from autoscaler.packing.pabfd import Hosts
+from autoscaler.packing.places import Hosts
 from autoscaler.sim.cloudsim import facts
 
 

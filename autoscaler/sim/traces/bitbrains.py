@@ -12,11 +12,11 @@ import numpy as np
 
 from autoscaler.core.snapshot import FloatArray, IntArray
 from autoscaler.sim.traces import tables
+from autoscaler.sim.traces.detect import BITBRAINS as PARQUET
 from autoscaler.sim.traces.files import decoded, members, refuse
 from autoscaler.sim.traces.grid import lay_out
 from autoscaler.sim.traces.trace import Repairs, Trace
 
-PARQUET = ("vm", "ts", "cores", "cpu_cap_mhz", "cpu_mhz", "mem_cap_kb", "mem_used_kb")
 RAW = {
     "ts": "Timestamp [ms]",
     "cores": "CPU cores",

@@ -26,16 +26,9 @@ OPTIONAL = ("memory_bytes", "cores", "memory_allocated_bytes")
 DEFAULT_BYTES = 0.25 * GIB
 
 
-def matches(columns: tuple[str, ...]) -> bool:
-    """Whether these are the columns of this layout."""
-    return set(NEEDED) <= set(columns) and not set(SUBJECT.values()).isdisjoint(columns)
-
-
-def read_csv(path: Path) -> Trace:
-    return _read(path, tables.csv(path))
-
-
-def read_parquet(path: Path) -> Trace:
+def read(path: Path) -> Trace:
+    if path.suffix != ".parquet":
+        return _read(path, tables.csv(path))
     columns = [name for name in (*SUBJECT.values(), *NEEDED, *OPTIONAL) if name in tables.parquet_columns(path)]
     return _read(path, tables.parquet(path, columns).to_pandas())
 

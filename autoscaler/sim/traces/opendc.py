@@ -8,11 +8,12 @@ import numpy as np
 
 from autoscaler.core.snapshot import FloatArray, IntArray
 from autoscaler.sim.traces import tables
+from autoscaler.sim.traces.detect import OPENDC
 from autoscaler.sim.traces.files import refuse
 from autoscaler.sim.traces.grid import lay_out
 from autoscaler.sim.traces.trace import Repairs, Trace, names_of
 
-META, TRACE = "meta.parquet", "trace.parquet"
+META, TRACE = OPENDC
 KIB, MIB = 1 << 10, 1 << 20
 MOST_BYTES = 8 << 40  # no app VM was given more: then the column is in KiB
 STEP_S, MS_PER_S = 300.0, 1000.0

@@ -14,7 +14,6 @@ from autoscaler.sim.traces import tables
 from autoscaler.sim.traces.grid import lay_out
 from autoscaler.sim.traces.trace import Repairs, Trace, service_trace
 
-WORLD_CUP, AZURE, NAB = "period,count", "timestamp,min cpu,max cpu,avg cpu", "timestamp,value"
 GOOGLE = ("cpu", "canonical memory", "assigned memory", "disk I/O time", "disk space", "time (us)")
 US_PER_S = 1e6
 
