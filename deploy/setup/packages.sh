@@ -10,7 +10,7 @@ case "${1:-base}" in
              gcc libc6-dev iproute2 procps openssh-client socat libvirt-clients"
          # shellcheck disable=SC2086  # a list of names
          command -v dpkg >/dev/null && wanted=$(missing $packages) || wanted=$packages ;;
-    libos) packages="libxen-dev dpkg-dev gcc make xz-utils cpio"
+    libos) packages="libxen-dev dpkg-dev gcc make xz-utils cpio tcl"
          # shellcheck disable=SC2086  # a list of names
          command -v dpkg >/dev/null && wanted=$(missing $packages) || wanted=$packages ;;
     *) echo "usage: packages.sh base|live|lab|libos" >&2; exit 2 ;;

@@ -27,6 +27,28 @@ def test_hello_runs_in_4_mb(app_vm) -> None:
         assert "hello from FlexCapsule OS" in console
 
 
+LUA = """
+local file = assert(io.open("/tmp/x", "w"))
+for i = 1, 1000 do file:write(i, "\\n") end
+file:close()
+local sum = 0
+for line in io.lines("/tmp/x") do sum = sum + line end
+print(_VERSION, arg[1], sum, string.format("%.3f", math.sqrt(2)), os.getenv("NAME"), pcall(os.execute, "ls"))
+print(coroutine.wrap(function() coroutine.yield("lua is done") end)())
+"""
+
+
+def test_lua_unchanged_runs_a_script_given_at_start(app_vm) -> None:
+    with app_vm(
+        "lua", memory_mib=16, settings="NAME=value", arguments="/main.lua x", files={"main.lua": LUA}
+    ) as running:
+        console = running.await_line("lua is done")
+        assert "Lua 5.4" in console
+        assert "500500" in console
+        assert "1.414" in console
+        assert "value" in console
+
+
 def test_a_fault_is_a_panic_with_a_backtrace_and_not_a_power_off(app_vm, lab) -> None:
     from autoscaler.lab import reach
 

@@ -145,6 +145,16 @@ def test_httpd_answers_every_request_while_it_moves(lab, app_vm) -> None:
     assert len(answered) > 10 * MOVES
 
 
+def test_sqlite_writes_while_it_moves_and_its_database_is_sound(lab, app_vm) -> None:
+    with app_vm("sqlite", memory_mib=24) as running:
+        running.await_line("writing to /tmp/work.db")
+        for source, target in ways(lab, MOVES):
+            transfer.migrate(lab, running.name, source, target)
+        reach.said(lab, "cv1", f"xl shutdown -w {running.name}", patience_s=120)
+        console = running.await_line("rows, ok, ")
+        assert f"{MOVES} moves" in console
+
+
 def test_no_memory_is_lost_in_cycles_of_suspend_and_resume(lab, app_vm) -> None:
     with app_vm("pulse", memory_mib=16) as running:
         running.await_line("a beat every")
