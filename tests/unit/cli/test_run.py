@@ -38,7 +38,7 @@ def test_a_day_on_the_embedded_cluster(capsys: pytest.CaptureFixture[str]) -> No
 def test_the_same_bytes_under_any_hash_seed_with_and_without_a_journal(tmp_path: Path) -> None:
     outputs = set()
     for seed, kept in (("1", ()), ("2", ("--journal", str(tmp_path / "a"))), ("3", ("--journal", str(tmp_path / "b")))):
-        command = [sys.executable, "-c", RUN, *DAY[:5], "--ticks", "240", "--json", *kept]
+        command = [sys.executable, "-c", RUN, *DAY[:5], "--ticks", "120", "--json", *kept]
         environment = {**os.environ, "PYTHONHASHSEED": seed}
         outputs.add(subprocess.run(command, capture_output=True, check=True, env=environment).stdout)
     assert len(outputs) == 1
