@@ -34,7 +34,7 @@ class Progress:
 
 # What a serial console shows, the farthest last.
 STAGES = (
-    ("Xen 4", "hypervisor"),
+    ("(XEN) Xen version", "hypervisor"),
     ("about to get started", "kernel"),
     ("flexcapsule: initramfs", "initramfs"),
     ("flexcapsule: stage xen", "Xen's tools"),

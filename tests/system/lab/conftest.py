@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
-from autoscaler.lab import bringup, image, teardown
+from autoscaler.lab import bringup, image, record, teardown
 from autoscaler.lab.record import Record
 
 PROGRAMS = (
@@ -41,10 +43,19 @@ def name(suffix: str) -> str:
     return f"t{os.getpid()}{suffix}"
 
 
+def sweep() -> None:
+    """Remove labs of test runs that were killed: their names say whose they were."""
+    for lab in record.names():
+        found = re.fullmatch(r"t([0-9]+)[ab]", lab)
+        if found and not Path("/proc", found[1]).exists():
+            teardown.down(lab, say=print)
+
+
 @pytest.fixture(scope="session")
 def built():
     if reason := reason_to_skip():
         pytest.skip(reason)
+    sweep()
     return image.ensure(print)
 
 

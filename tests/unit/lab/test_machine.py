@@ -7,7 +7,7 @@ import pytest
 from autoscaler.lab.machine import Progress, arguments, progress
 from autoscaler.lab.record import CloudVMShape, Record
 
-BOOTED = """ Xen 4.17.5
+BOOTED = """(XEN) Xen version 4.17.5
 (XEN) Freed 668kB init memory
 about to get started...
 flexcapsule: initramfs
