@@ -143,7 +143,11 @@ class _Running:
         shown = _untold if narrator is None else narrator.differs
         self.differences = None if second is None else Differences(second.name, shown)
         self.observatory = Observatory(
-            engine, mode=assembly.mode_of(asked.mode, policy), score=self._score, beside=self._beside
+            engine,
+            mode=assembly.mode_of(asked.mode, policy),
+            score=self._score,
+            beside=self._beside,
+            pulse=lambda: self.controller.loop.pulse,
         )
         self.file = PolicyFile(asked.policy, policy, load_policy, self._adopt, self._refuse)
         self.controller = opened.enter_context(self._assembled(asked, engine, policy, second, narrator))
@@ -176,7 +180,7 @@ class _Running:
             pace=asked.pace,
             ticks=asked.ticks,
             second=beside,
-            watchers=() if narrator is None else (narrator,),
+            watchers=(self.observatory.predictions,) if narrator is None else (self.observatory.predictions, narrator),
             on_source_error=self._silent,
             watch_clock=lambda clock: ObservedClock(clock, self.observatory, self.file.look),
         )

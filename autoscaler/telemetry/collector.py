@@ -30,6 +30,7 @@ from autoscaler.core.model import Action, CloudVMState
 from autoscaler.core.snapshot import NOWHERE, FloatArray, Snapshot
 from autoscaler.core.steps import Cordon, CreateCloudVM, Migrate, ReleaseCloudVM, StartAppVM, StopAppVM
 from autoscaler.core.totals import BUCKETS_S, Durations, Totals
+from autoscaler.telemetry.used import limits_in_use
 from autoscaler.telemetry.view import Observatory, View
 
 ACTION_OUTCOMES = ("granted", "denied", "done", "failed", "withheld", "stuck", "infeasible")
@@ -51,6 +52,7 @@ class EngineCollector(Collector):
             yield from _cloud_vms(view.snapshot)
             yield from _app_vms(view.snapshot)
             yield from _decisions(view.state.totals)
+            yield from limits_in_use(view)
             yield from _steps(view)
             yield from _simulated(view)
 
@@ -58,8 +60,7 @@ class EngineCollector(Collector):
 def registry_of(observatory: Observatory) -> CollectorRegistry:
     """A registry with everything: the engine's state, and what only the loop sees."""
     registry = CollectorRegistry(auto_describe=False)
-    own: tuple[Collector, ...] = (observatory.tick_s, observatory.source_errors, observatory.reloads)
-    for collector in (EngineCollector(observatory), *own):
+    for collector in (EngineCollector(observatory), *observatory.collectors):
         registry.register(collector)
     return registry
 
@@ -85,7 +86,7 @@ def _controller(view: View, now: float) -> Iterator[Metric]:
         "Time since the newest tick was in the journal; grows while the loop hangs",
         now - view.published_at,
     )
-    ages = snapshot.age_s if len(snapshot.app_vms) else np.zeros(1)
+    ages = view.at - snapshot.sampled_at if len(snapshot.app_vms) else np.zeros(1)  # they grow while a source is silent
     yield _labelled(
         GaugeMetricFamily("flexcapsule_sample_age_seconds", "Age of app VMs' newest samples", labels=["which"]),
         {("newest",): float(ages.min()), ("oldest",): float(ages.max())},

@@ -10,8 +10,10 @@ import time
 from collections.abc import Callable, Iterator
 from copy import deepcopy
 from dataclasses import dataclass, replace
+from typing import Protocol
 
-from prometheus_client import Counter, Histogram, disable_created_metrics
+from prometheus_client import Counter, Gauge, Histogram, disable_created_metrics
+from prometheus_client.registry import Collector
 
 from autoscaler.core.engine import Engine
 from autoscaler.core.policy import Mode
@@ -20,6 +22,7 @@ from autoscaler.core.state import EngineState
 from autoscaler.errors import SourceError
 from autoscaler.ports import Clock
 from autoscaler.sim.score import Score
+from autoscaler.telemetry.predictions import Predictions
 
 TICK_BUCKETS_S = (
     0.001,
@@ -70,8 +73,16 @@ class View:
     beside: Beside | None
 
 
+class Pulse(Protocol):
+    """What the loop measures of itself (see `runtime`)."""
+
+    journal_s: float
+    refusals: int
+
+
 class Observatory:
-    """Publishes a View after each tick and counts what only the loop sees: its ticks, silent sources, policy reloads."""
+    """Publishes a View after each tick and counts what only the loop sees: its ticks, silent sources, policy reloads.
+    `predictions` is to be one of the loop's watchers; `pulse`: the loop's, where there is one."""
 
     def __init__(
         self,
@@ -80,10 +91,13 @@ class Observatory:
         mode: Mode = Mode.LIVE,
         score: Callable[[], Score | None] = lambda: None,
         beside: Callable[[], Beside | None] = lambda: None,
+        pulse: Callable[[], Pulse | None] = lambda: None,
         timer: Callable[[], float] = time.monotonic,
     ) -> None:
         self.view: View | None = None
         self.timer = timer
+        self.predictions = Predictions(engine)
+        self._pulse, self._refusals = pulse, 0
         self._engine, self._mode, self._score, self._beside = engine, mode, score, beside
         self.tick_s = Histogram(
             "flexcapsule_tick_duration_seconds",
@@ -99,12 +113,37 @@ class Observatory:
         )
         for outcome in RELOADS:
             self.reloads.labels(outcome)
+        self.journal_s = Gauge(
+            "flexcapsule_journal_write_seconds", "Part of the newest turn that waited for the journal", registry=None
+        )
+        self.refused = Counter(
+            "flexcapsule_actuator_refusals_total", "Submissions that an actuator turned down", registry=None
+        )
+        self.gap = Gauge(
+            "flexcapsule_plan_gap_ratio",
+            "Cost of the newest certified plan above its proven lower bound; NaN before there was one",
+            registry=None,
+        )
+        self.gap.set(float("nan"))
+
+    @property
+    def collectors(self) -> tuple[Collector, ...]:
+        """What is counted here, for a registry."""
+        own = (self.tick_s, self.source_errors, self.reloads, self.journal_s, self.refused, self.gap)
+        return (*own, *self.predictions.counters)
 
     def publish(self, now: float) -> None:
         """Show the state as it is now; call it between ticks, in the loop's thread."""
         state = self._engine.state
         shown = replace(state, totals=deepcopy(state.totals))
         self.view = View(now, self.timer(), shown, self._engine.snapshot(), self._mode, self._score(), self._beside())
+        pulse, plan = self._pulse(), state.last.plan if state.last else None
+        if pulse is not None:
+            self.journal_s.set(pulse.journal_s)
+            self.refused.inc(pulse.refusals - self._refusals)
+            self._refusals = pulse.refusals
+        if plan is not None and plan.certificate is not None and plan.certificate.gap_fraction is not None:
+            self.gap.set(plan.certificate.gap_fraction)
 
     def silent(self, now: float, error: SourceError) -> None:
         """A source gave nothing (the loop's `on_source_error`)."""

@@ -11,8 +11,8 @@ import pytest
 from autoscaler.core.audit import AuditRecord
 from autoscaler.core.engine import Engine, Toolbox
 from autoscaler.core.events import Command, Event, PolicyChanged, Record, Word
-from autoscaler.core.model import CloudVMSize
-from autoscaler.core.policy import Limits, Policy, StrategySpec
+from autoscaler.core.model import Action, CloudVMSize
+from autoscaler.core.policy import Budget, Limits, Policy, StrategySpec
 from autoscaler.core.proposals import Proposal, ScaleIn, ScaleOut
 from autoscaler.core.snapshot import Snapshot
 from autoscaler.errors import UsageError
@@ -153,7 +153,8 @@ def controller() -> Controller:
 @pytest.fixture
 def running(controller: Controller) -> Controller:
     """Three minutes later: `web` has as many replicas as it may have."""
-    policy = Policy("both", StrategySpec("both"), digest="abc", limits=Limits(memory_headroom_fraction=0.0))
+    limits = Limits(memory_headroom_fraction=0.0, budgets=(Budget((Action.SCALE_OUT,), count=100),))
+    policy = Policy("both", StrategySpec("both"), digest="abc", limits=limits)
     controller.engine.handle(PolicyChanged(START, policy, id="e0"))
     controller.run(minutes=3)
     return controller

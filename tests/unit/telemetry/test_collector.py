@@ -13,7 +13,7 @@ from autoscaler.errors import SourceError
 from autoscaler.telemetry.collector import registry_of
 
 README = Path(__file__).parents[3] / "README.md"
-UNITS = ("_seconds", "_bytes", "_cores", "_total", "_info", "_per_hour", "_vms", "_subjects", "_in_flight")
+UNITS = ("_seconds", "_ratio", "_bytes", "_cores", "_total", "_info", "_per_hour", "_vms", "_subjects", "_in_flight")
 
 
 def sample(registry: CollectorRegistry, metric: str, **labels: str) -> float | None:
