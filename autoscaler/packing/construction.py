@@ -12,7 +12,7 @@ from autoscaler.core.snapshot import NOWHERE, BoolArray, FloatArray, IntArray
 from autoscaler.packing.filling import Filling, by_weight
 from autoscaler.packing.problem import Packing, Problem
 
-SKEW, POWER = 0.3, 1.0
+SKEW = 0.3  # how much of the score is left to a bin that suits perfectly
 SWAPS_TRIED = 64  # exchanges looked at for one item that fits nowhere
 
 
@@ -29,14 +29,18 @@ def construct(problem: Problem, keep: BoolArray, rent: IntArray, weights: FloatA
 
     weights: (r,) price of a unit of each resource, which says what "least left behind" means.
     """
-    filling = seated(problem, keep, rent)
-    for item in by_weight(problem, filling.unplaced(), weights):
+    return complete(seated(problem, keep, rent), weights)
+
+
+def complete(filling: Filling, weights: FloatArray) -> Packing | None:
+    """Place everybody who has no place yet, renting where it takes that. None where an item fits nowhere."""
+    for item in by_weight(filling.problem, filling.unplaced(), weights):
         if not (best_fit(filling, int(item), weights) or swap_in(filling, int(item), weights)):
             row = cheapest(filling, int(item), weights)
             if row is None:
                 return None
             filling.put(int(item), row)
-    return filling.packing()
+    return None if len(filling.overfull()) else filling.packing()  # pinned ones may be too many for their bin
 
 
 def seated(problem: Problem, keep: BoolArray, rent: IntArray) -> Filling:
@@ -73,7 +77,7 @@ def _score(filling: Filling, item: int, rows: IntArray, weights: FloatArray) -> 
     item's demand (an item that wants CPU belongs where CPU is left over)."""
     free, need = filling.free[rows] * weights, filling.problem.demand[item] * weights
     along = free @ need / (np.linalg.norm(free, axis=1) * np.linalg.norm(need) + 1e-300)
-    return np.asarray(free.sum(axis=1) * (1.0 + SKEW - along) ** POWER)
+    return np.asarray(free.sum(axis=1) * (1.0 + SKEW - along))
 
 
 def swap_in(filling: Filling, item: int, weights: FloatArray) -> bool:

@@ -33,8 +33,13 @@ class Filling:
     def of(cls, problem: Problem, packing: Packing) -> Filling:
         """As `packing` says; its bins may be over their capacity, as reality may be."""
         filling = cls(problem, packing.rented)
-        for item in np.flatnonzero(packing.place != NOWHERE):
-            filling.put(int(item), int(packing.place[item]))
+        placed = np.flatnonzero(packing.place != NOWHERE)
+        rows, bins = packing.place[placed], len(filling.free)
+        filling.place = packing.place.copy()
+        filling.count = np.bincount(rows, minlength=bins)
+        for resource in range(problem.demand.shape[1]):
+            filling.free[:, resource] -= np.bincount(rows, weights=problem.demand[placed, resource], minlength=bins)
+        np.maximum.at(filling.tenant, rows, problem.tenant[placed])
         return filling
 
     def copy(self) -> Filling:

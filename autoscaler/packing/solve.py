@@ -1,4 +1,4 @@
-"""The optimiser: outline by the relaxation, fill, improve, and say how far from the best it can be.
+"""The optimiser: outline by the relaxation, fill it to the brim, improve, and say how far from the best it can be.
 
 Pure: effort is counted in subproblems and trials, not in seconds, so that the same problem gives the same answer on every
 machine; a caller that has a clock may hand in `stop`, and whatever was found by then is returned. This file only conducts.
@@ -6,28 +6,33 @@ machine; a caller that has a clock may hand in `stop`, and whatever was found by
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from autoscaler.core.snapshot import FloatArray
-from autoscaler.packing.bound import integral, linear
-from autoscaler.packing.construction import construct, prices
+from autoscaler.packing.balance import balance
+from autoscaler.packing.bound import Outline, integral, linear
+from autoscaler.packing.construction import complete, construct, prices
 from autoscaler.packing.exact import MOST_ITEMS, solve_exactly
-from autoscaler.packing.improvement import improve, tilted
+from autoscaler.packing.improvement import improve
 from autoscaler.packing.problem import Packing, Problem, objective
-from autoscaler.packing.relaxation import relax
+from autoscaler.packing.relaxation import Relaxation, relax
 
 SCARCE_IN_A_BIN = 0.3  # chosen on benchmarks/packing: 0.001 leaves a tenth of the scarcer resource stranded
 
 
+MARGINS = (0.002, 0.005, 0.01, 0.02, 0.04)  # more demand than there is: outlines that are easier to fill
+
+
 @dataclass(frozen=True, slots=True)
 class Effort:
-    """How hard to try: `boxes` of the bound's search, `fillings` of its outline, `trials` of improvement; end once within `gap_fraction` of the bound."""
+    """How hard to try: `boxes` of the bound's search, `exchanges` per outline, `trials` of improvement; end once within
+    `gap_fraction` of the bound."""
 
     boxes: int = 1000
-    fillings: int = 8
+    exchanges: int = 3000
     trials: int = 400
     gap_fraction: float = 0.001
 
@@ -62,22 +67,33 @@ def solve(
         return _answer(problem, best, bound)
     proven = integral(relaxation, effort.boxes)
     bound = max(bound, proven.value)
-    luck = np.random.default_rng(seed)
-    if proven.outline is not None:
-        for _ in range(effort.fillings):
-            filled = construct(problem, proven.outline.keep, proven.outline.rent, tilted(weights, luck))
-            best = _better(problem, best, filled)
-            if stop() or _cost(problem, best) <= bound * (1 + effort.gap_fraction):
-                break
+    enough, luck = bound * (1 + effort.gap_fraction), np.random.default_rng(seed)
+    for outline in _outlines(relaxation, proven.outline, effort):
+        if stop() or _cost(problem, best) <= enough:
+            break
+        filling = balance(problem, outline.keep, outline.rent, weights, effort.exchanges, luck, stop)
+        whole = not len(filling.unplaced())
+        best = _better(problem, best, complete(filling, weights))
+        if whole:
+            break  # a roomier outline costs more
     if problem.items <= MOST_ITEMS:
         best, certain = solve_exactly(problem, best, weights)
         if certain:
             cost = _cost(problem, best)
             return Answer(best, cost, cost, exact=True)
     if best is not None:
-        enough = bound * (1 + effort.gap_fraction)
         best = improve(problem, best, weights, effort.trials, luck, stop, enough)
     return _answer(problem, best, bound)
+
+
+def _outlines(relaxation: Relaxation, first: Outline | None, effort: Effort) -> Iterator[Outline]:
+    """The cheapest outline, then those for a little more demand; each is looked for when it is asked for."""
+    if first is not None:
+        yield first
+    for margin in MARGINS:
+        found = integral(replace(relaxation, need=relaxation.need * (1 + margin)), effort.boxes).outline
+        if found is not None:
+            yield found
 
 
 def _weights(problem: Problem, multipliers: FloatArray) -> FloatArray:
