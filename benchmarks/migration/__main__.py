@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import signal
 import statistics
 from pathlib import Path
 from typing import Any
@@ -91,6 +92,8 @@ def measure(sizes: list[int], runs: int) -> tuple[list[dict[str, Any]], dict[str
                 each.append(one(lab, memory_mib))
                 shown = {name: round(each[-1][name], 2) for name in ("total_s", "gap_s", "load_average")}
                 print(f"run {number + 1} of {runs}, {memory_mib} MiB: {shown}", flush=True)
+    except KeyboardInterrupt:
+        print("interrupted: reporting what there is")
     finally:
         teardown.down(NAME, say=print)
     manifest = json.loads((built / "manifest.json").read_text())
@@ -104,7 +107,8 @@ def measure(sizes: list[int], runs: int) -> tuple[list[dict[str, Any]], dict[str
         "hypervisor": manifest["hypervisor"],
         "kernel": next(name for name in manifest["packages"] if name.startswith("linux-image") and "cloud" in name),
     }
-    return [row(size, [run for run in each if run["memory_mib"] == size]) for size in sizes], conditions
+    by_size = {size: [run for run in each if run["memory_mib"] == size] for size in sizes}
+    return [row(size, found) for size, found in by_size.items() if found], conditions
 
 
 def main() -> None:
@@ -115,6 +119,7 @@ def main() -> None:
     parser.add_argument("--plot", type=Path, help="write a drawing as SVG")
     parser.add_argument("--table", type=Path, help="write the table as Markdown")
     told = parser.parse_args()
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # like Ctrl-C: what there is gets reported
     rows, conditions = measure([int(size) for size in told.memory_mib.split(",")], told.runs)
     print(table(rows))
     if told.out:
