@@ -150,6 +150,7 @@ int xenstore_read(const char *path, char *value, size_t size); /* length without
 int xenstore_write(const char *path, const char *value);
 int xenstore_printf(const char *path, const char *format, ...) __attribute__((format(printf, 2, 3)));
 int xenstore_remove(const char *path);
+int xenstore_list(const char *path, char *names, size_t size); /* each ended by 0 */
 int xenstore_begin(uint32_t *transaction);
 int xenstore_end(uint32_t transaction, bool commit); /* -EAGAIN: do it again */
 int xenstore_write_in(uint32_t transaction, const char *path, const char *value);

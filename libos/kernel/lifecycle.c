@@ -24,6 +24,7 @@ static void channel_resume(bool cancelled);
  * XenStore; then time stands still; then Xen's own pages leave the page tables; last, start_info is made portable. */
 static const struct suspend_step steps[] = {
     {"network", network_suspend, network_resume},
+    {"block", block_suspend, block_resume},
     {"balloon", NULL, balloon_resume},
     {"entropy", NULL, entropy_resume},
     {"suspend channel", NULL, channel_resume},

@@ -31,6 +31,7 @@ void kernel_start(struct start_info *info)
     entropy_start();
     lifecycle_start();
     balloon_start();
+    block_start();
     network_start();
     stack_start();
     telemetry_start();

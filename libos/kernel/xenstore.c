@@ -184,6 +184,11 @@ int xenstore_printf(const char *path, const char *format, ...)
     return xenstore_write(path, value);
 }
 
+int xenstore_list(const char *path, char *names, size_t size)
+{
+    return ask(XS_DIRECTORY, 0, path, strlen(path) + 1, "", 0, names, size);
+}
+
 int xenstore_remove(const char *path) { return ask(XS_RM, 0, path, strlen(path) + 1, "", 0, NULL, 0); }
 
 int xenstore_begin(uint32_t *transaction)

@@ -121,9 +121,9 @@ static long at_offset(const long *a, ssize_t (*act)(struct open_file *, const st
                       long count)
 {
     struct open_file *file = file_of((int)a[0]);
-    if (!file || (file->kind != &file_regular && a[3] != 0))
+    if (!file || !file->kind->seekable)
         return file ? -ESPIPE : -EBADF;
-    off_t saved = file->offset; /* a regular file never waits, so nobody sees the other offset */
+    off_t saved = file->offset; /* of a disk two threads must not share it; a regular file never waits */
     file->offset = a[3];
     long result = held((int)a[0], act, pieces, count);
     file->offset = saved;

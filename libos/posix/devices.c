@@ -120,6 +120,8 @@ void devices_start(void)
     add(directory, "zero", &device_zero);
     add(directory, "urandom", &device_random);
     add(directory, "random", &device_random);
+    if (block_sectors())
+        add(directory, "disk", &device_disk);
     for (int fd = 0; fd < 3; fd++)
         descriptor_install(file_new(&device_console, NULL, 2 /* O_RDWR */), false);
     console_on_input(hear);

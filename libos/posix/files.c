@@ -52,8 +52,9 @@ static int stat_node(struct open_file *file, struct stat *to)
     return 0;
 }
 
-const struct file_kind file_regular = {.read = read_content, .write = write_content, .release = release, .stat = stat_node};
-const struct file_kind file_directory = {.read = read_directory, .release = release, .stat = stat_node};
+const struct file_kind file_regular = {.read = read_content, .write = write_content, .release = release, .stat = stat_node,
+                                       .seekable = true};
+const struct file_kind file_directory = {.read = read_directory, .release = release, .stat = stat_node, .seekable = true};
 
 /* Create is decided here, once, for open, openat and creat. */
 static int find_or_create(const char *path, int flags, mode_t mode, struct node **node)
@@ -110,9 +111,12 @@ long sys_lseek(const long *a)
     struct open_file *file = file_of((int)a[0]);
     if (!file)
         return -EBADF;
-    if (file->kind != &file_regular && file->kind != &file_directory)
+    if (!file->kind->seekable)
         return -ESPIPE;
-    off_t base = a[2] == SEEK_SET ? 0 : a[2] == SEEK_CUR ? file->offset : (off_t)((struct node *)file->object)->size;
+    struct stat status = {0};
+    if (a[2] == SEEK_END)
+        file->kind->stat(file, &status);
+    off_t base = a[2] == SEEK_SET ? 0 : a[2] == SEEK_CUR ? file->offset : status.st_size;
     if (a[2] < SEEK_SET || a[2] > SEEK_END || base + a[1] < 0)
         return -EINVAL;
     return file->offset = base + a[1];

@@ -25,6 +25,8 @@ struct file_kind {
     short (*ready)(struct open_file *file); /* POLLIN, POLLOUT, POLLERR, POLLHUP: what holds now */
     void (*release)(struct open_file *file);
     int (*stat)(struct open_file *file, struct stat *to);
+    int (*sync)(struct open_file *file);
+    bool seekable;
 };
 struct open_file {
     const struct file_kind *kind;
@@ -78,6 +80,8 @@ extern const struct file_kind file_regular, file_directory;
 /* posix/devices.c */
 extern const struct file_kind device_console;
 void devices_start(void);
+/* posix/disk.c: /dev/disk, the block device as one file */
+extern const struct file_kind device_disk;
 /* posix/sockets.c */
 extern const struct file_kind file_socket;
 int connect_outcome(struct open_file *file, int outcome);

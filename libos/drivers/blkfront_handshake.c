@@ -1,0 +1,127 @@
+/* The disk's handshake, as the network's: nothing before a suspend, everything again after a move. The first disk only. */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <xen/io/xenbus.h>
+
+#include "drivers/blkfront.h"
+#include "drivers/xenbus.h"
+
+static struct xenbus_link link;
+static char device[48], backend[112];
+static bool moved, connected;
+
+static int write_key(uint32_t transaction, const char *key, const char *value)
+{
+    char path[80];
+    snprintf(path, sizeof path, "%s/%s", device, key);
+    return xenstore_write_in(transaction, path, value);
+}
+
+static int write_keys(int grant, int port)
+{
+    char grant_text[16], port_text[16], state[4];
+    uint32_t transaction;
+    int error;
+    snprintf(grant_text, sizeof grant_text, "%d", grant);
+    snprintf(port_text, sizeof port_text, "%d", port);
+    snprintf(state, sizeof state, "%d", XenbusStateInitialised);
+    do {
+        if ((error = xenstore_begin(&transaction)) != 0)
+            return error;
+        error = write_key(transaction, "ring-ref", grant_text);
+        error = error ? error : write_key(transaction, "event-channel", port_text);
+        error = error ? error : write_key(transaction, "protocol", "x86_64-abi");
+        error = error ? error : write_key(transaction, "state", state);
+        int ended = xenstore_end(transaction, error == 0);
+        error = error ? error : ended;
+    } while (error == -EAGAIN);
+    return error;
+}
+
+static void connect_rings(void)
+{
+    long sectors, flush, info;
+    xenbus_read_number(backend, "sectors", 0, &sectors);
+    xenbus_read_number(backend, "feature-flush-cache", 0, &flush);
+    xenbus_read_number(backend, "info", 0, &info);
+    if (sectors <= 0)
+        return;
+    xenbus_set_state(device, XenbusStateConnected);
+    connected = true;
+    blkfront_connected((uint64_t)sectors, flush == 1, info & 4 /* VDISK_READONLY */);
+}
+
+static void open_ring(void)
+{
+    domid_t remote;
+    int grant, port;
+    blkfront_close(!moved);
+    moved = connected = false;
+    if (xenbus_find_backend(device, backend, sizeof backend, &remote) != 0)
+        return;
+    xenbus_watch_backend(&link, backend);
+    xenbus_set_state(device, XenbusStateInitialising);
+    if (blkfront_open(remote, &grant, &port) != 0)
+        panic("no grants or channels left for the disk");
+    while (!moved && xenbus_state(backend) < XenbusStateInitWait)
+        xenbus_await_change(&link);
+    if (!moved)
+        write_keys(grant, port);
+}
+
+static void follow(void)
+{
+    int state = xenbus_state(backend);
+    if (state == XenbusStateConnected && !connected && !moved) {
+        connect_rings();
+    } else if ((state == XenbusStateClosing || state == XenbusStateClosed) && connected && !moved) {
+        blkfront_gone();
+        xenbus_set_state(device, XenbusStateClosed);
+    }
+}
+
+static void attend(void *unused)
+{
+    (void)unused;
+    for (;;) {
+        if (moved)
+            open_ring();
+        follow();
+        if (!moved)
+            xenbus_await_change(&link);
+    }
+}
+
+void block_suspend(void) { blkfront_pause(true); }
+
+void block_resume(bool cancelled)
+{
+    if (!cancelled) {
+        blkfront_close(false);
+        moved = true;
+        xenbus_poke(&link);
+    }
+    blkfront_pause(false);
+}
+
+/* Waits for the disk, so that the application finds it: its size is known only when the backend is connected. */
+void block_start(void)
+{
+    char names[64] = "";
+    domid_t remote;
+    if (xenstore_list("device/vbd", names, sizeof names) <= 0 || !*names)
+        return;
+    snprintf(device, sizeof device, "device/vbd/%.24s", names); /* the first name ends with a 0 */
+    if (xenbus_find_backend(device, backend, sizeof backend, &remote) != 0)
+        return;
+    if (!blkfront_memory())
+        panic("no memory for the disk's buffers");
+    open_ring();
+    while (!connected) {
+        follow();
+        if (!connected)
+            xenbus_await_change(&link);
+    }
+    thread_create("blkfront", attend, NULL);
+}
