@@ -33,7 +33,7 @@ class Turn:
     ) -> None:
         self._hosts, self._moment, self._judge, self._select = hosts, moment, judge, select
         self._settled = settled
-        self._quick = quickly and quick.HERE and moment.memory_free is None and not settled
+        self._quick = quickly and quick.HERE and moment.memory_free is None and moment.off is None and not settled
         self._demands: list[float] = moment.demand.tolist()
 
     def moves(self) -> tuple[list[tuple[int, int]], list[tuple[int, int]]]:

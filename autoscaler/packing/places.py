@@ -47,6 +47,7 @@ class Moment:
     allocated: FloatArray
     candidates: Candidates
     memory_free: FloatArray | None = None  # (hosts,) None: memory does not count
+    off: BoolArray | None = None  # (hosts,) draw nothing until they are used; None: all draw at least their idle power
 
 
 class Places:
@@ -63,6 +64,8 @@ class Places:
         self._kind, self._capacity = hosts.kind[columns], hosts.capacity[columns]
         self.load = moment.load[columns]
         self._reference_w = self._curves.draw(self._kind, self.load)
+        if moment.off is not None:
+            self._reference_w[moment.off[columns]] = 0.0
         self._kinds: list[int] = self._kind.tolist()
         self._capacities: list[float] = self._capacity.tolist()
         self._processors: list[float] = hosts.processor[columns].tolist()

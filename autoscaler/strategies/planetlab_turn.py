@@ -80,7 +80,7 @@ def _moment(snapshot: Snapshot, park: _Park, memory_overcommit: float) -> tuple[
     active = np.array([bool(apps) for apps in residents], dtype=np.bool_)
     load = np.minimum(asked / park.hosts.capacity, 1.0)
     allocated = np.minimum(asked, park.hosts.capacity)
-    return Moment(residents, active, demand, load, allocated, candidates, offered - taken), window
+    return Moment(residents, active, demand, load, allocated, candidates, offered - taken, park.row < 0), window
 
 
 def _by_source(moves: list[tuple[int, int]], source: Mapping[int, int]) -> dict[int, list[tuple[int, int]]]:

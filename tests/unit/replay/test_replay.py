@@ -26,6 +26,7 @@ from autoscaler.sim.traces import native
 from autoscaler.sim.traces.made_up import make_up
 
 BALANCED = load_policy(ready_policy("balanced"))
+PLANETLAB = Path(__file__).parents[3] / "policies" / "planetlab"
 HOURS = 3
 
 
@@ -155,6 +156,65 @@ class TestCommand:
         )
         assert ended([*call, "cost < baseline.cost"]) == 1
         assert json.loads(capsys.readouterr().out)["gate"][0]["failed"]
+
+    @pytest.fixture
+    def day(self, tmp_path):
+        """Eight app VMs of a made-up PlanetLab day, two of each type."""
+        luck = np.random.Generator(np.random.PCG64(3))
+        folder = tmp_path / "day"
+        folder.mkdir()
+        for number in range(8):
+            (folder / f"app{number}").write_text("\n".join(map(str, luck.integers(1, 60, 288))))
+        return str(folder)
+
+    def test_the_experiment_twice_and_shuffled(self, day, capsys):
+        lr = str(PLANETLAB / "lr-mmt.yaml")
+        call = [
+            "replay",
+            "--world",
+            "cloudsim",
+            "-t",
+            day,
+            "-p",
+            lr,
+            "-p",
+            str(PLANETLAB / "npa.yaml"),
+            "--hosts",
+            "8",
+            "--json",
+        ]
+        assert ended(call) == 0
+        first = capsys.readouterr().out
+        assert ended(call) == 0
+        assert capsys.readouterr().out == first
+        results = json.loads(first)["results"]
+        assert [result["policy"] for result in results] == ["lr-mmt", "npa"]
+        assert {"energy_kwh", "migrations", "slatah", "pdm", "slav", "esv", "cost", "unserved_fraction"} <= set(
+            results[0]["score"]
+        )
+        assert results[1]["score"]["energy_kwh"] == pytest.approx(86100.1 * 4 * (117 + 135) / 3.6e6)
+        assert ended([*call, "--shuffle", "1", "--shuffle", "2"]) == 0
+        shuffled = json.loads(capsys.readouterr().out)["results"]
+        assert [result["seed"] for result in shuffled] == [1, 1, 2, 2]
+
+    def test_the_honest_world_removes_nobody_and_goes_through_the_engine(self, day, capsys):
+        call = [
+            "replay",
+            "--world",
+            "planetlab",
+            "-t",
+            day,
+            "-p",
+            str(PLANETLAB / "lr-mmt.yaml"),
+            "--hours",
+            "6",
+            "--json",
+        ]
+        assert ended(call) == 0
+        score = json.loads(capsys.readouterr().out)["results"][0]["score"]
+        assert score["migrations"] > 0
+        assert score["cloud_vm_releases"] > 0
+        assert score["energy_kwh"] > 6 * 0.086
 
     def test_a_table_with_baselines(self, load, capsys):
         assert ended(["replay", "-t", load, "-p", "balanced", "--baselines"]) == 0
