@@ -73,7 +73,7 @@ def replay(
     Examples:
       flexcapsule replay -t week.parquet -p balanced -p mine.yaml --baselines --report out.html
       flexcapsule replay -t week.parquet -p new.yaml --baseline old.yaml --fail-if 'cost > 1.02 * baseline.cost'
-      flexcapsule replay --world cloudsim -t planetlab-20110303.tar.gz -p policies/planetlab/lr-mmt.yaml --json
+      flexcapsule replay --world cloudsim -t planetlab-20110303.tar.gz -p lr-mmt -p thr-mmt --json
     """
     from autoscaler.errors import UsageError
     from autoscaler.replay.batch import Setting
@@ -81,14 +81,14 @@ def replay(
     if (baseline is None) != (fail_if is None):
         raise UsageError("--baseline and --fail-if go together: a policy to compare with, and what would be worse")
     setting = Setting(_world(world), seed, tuple(shuffle), peak_cores, hosts)
-    policies = [_policy(name) for name in policy]
+    policies = [_policy(name, world) for name in policy]
     traces = [_cut(one.in_cores(peak_cores), skip, hours) for one in _read(trace)]
     outcomes = list(_run(traces, policies, setting, with_baselines=baselines))
     verdicts: tuple[Verdict, ...] = ()
     if baseline is not None and fail_if is not None:
         from autoscaler.replay.gate import judge
 
-        old = list(_run(traces, [_policy(baseline)], setting))
+        old = list(_run(traces, [_policy(baseline, world)], setting))
         judged = [outcome for outcome in outcomes if outcome.policy in {mine.name for mine in policies}]
         verdicts = judge(judged, old, fail_if)
     if report is not None:
@@ -110,11 +110,14 @@ def _world(name: str | None) -> str | Scenario | None:
     return read_world(name if "/" not in str(name) else Path(str(name)))
 
 
-def _policy(name: str) -> Policy:
+def _policy(name: str, world: str | None) -> Policy:
+    """A ready policy, a file, or for the experiment's worlds one of its own by its name."""
     from autoscaler.cli.loading import load_policy
-    from autoscaler.config import resolve_policy
+    from autoscaler.config import ready_policy, resolve_policy
+    from autoscaler.replay.batch import CLOUDSIM, PLANETLAB
 
-    return load_policy(resolve_policy(name))
+    own = ready_policy("hold").parent / "planetlab" / f"{name}.yaml"
+    return load_policy(own if world in (CLOUDSIM, PLANETLAB) and own.is_file() else resolve_policy(name))
 
 
 def _read(paths: Sequence[Path]) -> Iterator[Trace]:

@@ -28,7 +28,10 @@ def compiled(function: F) -> F:
     """`function` as machine code, where there is a compiler."""
     if not HERE:
         return function
-    return cast("F", numba.njit(cache=True)(function))
+    try:
+        return cast("F", numba.njit(cache=True)(function))
+    except RuntimeError:  # neither beside this file nor in the user's cache may anything be written
+        return cast("F", numba.njit(function))
 
 
 # Rows of `columns`, one column per host that takes part: what `put` changes.

@@ -35,6 +35,7 @@ class Recorder:
         self._world, self._every = world, max(1, ticks // MOST_PLACEMENTS)
         self._actions: Counter[str] = Counter()
         self._steps: dict[str, Step] = {}
+        self._service_of: dict[str, str] = {}  # by step: an app VM that has stopped cannot be asked any more
         self._touched_at: dict[str, float] = {}
         self._flaps = 0
         self._energy_j = self._lost_core_s = 0.0
@@ -51,6 +52,7 @@ class Recorder:
         for command in commands:
             if isinstance(command, Execute):
                 self._steps[command.step.id] = command.step
+                self._service_of[command.step.id] = self._service(command.step)
             elif isinstance(command, Record):
                 self._write_down(command)
             elif isinstance(command, Alert):
@@ -125,16 +127,22 @@ class Recorder:
             )
 
     def _step_ended(self, event: StepEnded) -> None:
-        step = self._steps.pop(event.step, None)
+        step, service = self._steps.pop(event.step, None), self._service_of.pop(event.step, "")
         if step is None or event.outcome is not Outcome.DONE:
             return
         if isinstance(step.action, Migrate):
             self._touch(step.action.app_vm, event.at)
             self._lost_core_s += event.downtime_s * self._use_of(step.action.app_vm)
         elif isinstance(step.action, StartAppVM):
-            self._touch(step.action.app_vm.service, event.at, "start")
+            self._touch(service, event.at, "start")
         elif isinstance(step.action, StopAppVM):
-            self._touch(step.action.app_vm.rsplit("-", 3)[0], event.at, "stop")
+            self._touch(service, event.at, "stop")
+
+    def _service(self, step: Step) -> str:
+        if isinstance(step.action, StartAppVM):
+            return step.action.app_vm.service
+        row = self._world.estate.apps.row(step.action.app_vm) if isinstance(step.action, StopAppVM) else None
+        return "" if row is None else self._world.estate.apps.identities[row].service
 
     def _touch(self, subject: str, at: float, how: str = "") -> None:
         """A migration again within FLAP_S flaps; a start flaps after a stop of the same service, and the reverse."""
