@@ -102,7 +102,7 @@ class ScoreJudge:
         return limit if self._weights is None else np.nextafter(limit, 0.0)
 
     def without(self, apps: Sequence[int], capacity: float) -> bool:
-        if any(self._knowns[app] for app in apps):
+        if self._all_known or any(self._knowns[app] for app in apps):
             limit = capacity * self._limit_fraction
             score = sum([self._scores[app] for app in apps])
             return score > limit or (score == limit and self._weights is not None)

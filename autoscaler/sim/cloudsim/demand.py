@@ -25,6 +25,7 @@ class Asked:
     full_mips: FloatArray
     memory: list[float]
     duration: IntArray
+    end_of: list[int]  # the same, for looking up one
 
 
 def ask(percent: FloatArray) -> Asked:
@@ -35,6 +36,7 @@ def ask(percent: FloatArray) -> Asked:
     samples = np.ascontiguousarray(np.vstack((percent, percent[-1:])) / 100.0)  # one decision at a time is read
     times = np.array(facts.decision_times())
     loads = [_interpolate(samples, times + after_s) for after_s in (0.0, *facts.DURATIONS_S)]
+    duration = 1 + np.searchsorted(facts.DURATIONS_S, memory / facts.MIGRATION_MB_PER_S)
     return Asked(
         times=times,
         mips=tuple(load * full_mips for load in loads),
@@ -42,7 +44,8 @@ def ask(percent: FloatArray) -> Asked:
         kind=kind,
         full_mips=full_mips,
         memory=memory.tolist(),
-        duration=1 + np.searchsorted(facts.DURATIONS_S, memory / facts.MIGRATION_MB_PER_S),
+        duration=duration,
+        end_of=duration.tolist(),
     )
 
 

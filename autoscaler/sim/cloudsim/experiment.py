@@ -80,7 +80,8 @@ def _metered(hosts: Hosts, wanted: FloatArray, where: IntArray, allocated: Float
 
 def _carry_out(moves: Moves, asked: Asked, residents: list[list[int]], placement: list[int]) -> None:
     """Migrations end by duration, those of equal duration in the order in which they began."""
-    for app, host in sorted(moves, key=lambda move: asked.duration[move[0]]):
+    end_of = asked.end_of
+    for app, host in sorted(moves, key=lambda move: end_of[move[0]]):
         residents[placement[app]].remove(app)
         residents[host].append(app)
         placement[app] = host

@@ -25,7 +25,12 @@ def first_fit(hosts: Hosts, kinds: IntArray) -> list[int]:
 def least_power(hosts: Hosts, kinds: IntArray) -> list[int]:
     """Host of each app VM: where power would rise least above that of the idle host; the first of equals."""
     room = _Room(hosts)
-    queues = [[(room.rise_w(host, kind), host) for host in range(len(hosts))] for kind in range(len(facts.APP_MIPS))]
+    kind_of = hosts.kind.tolist()
+    alike = [kind_of.index(kind) for kind in sorted(set(kind_of))]  # an empty host of each kind
+    queues = []
+    for kind in range(len(facts.APP_MIPS)):
+        rises_w = [room.rise_w(host, kind) for host in alike]
+        queues.append([(rises_w[host_kind], host) for host, host_kind in enumerate(kind_of)])
     for queue in queues:
         heapq.heapify(queue)
     chosen: list[int] = []
