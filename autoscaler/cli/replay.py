@@ -158,6 +158,7 @@ def _run(
             print(f"{job.title}: simulated in {outcome.simulation_s:.2f} s", file=sys.stderr)
         yield outcome
         if not outcome.complete:
+            print(f"{job.title}: interrupted; figures and report cover what was replayed until then", file=sys.stderr)
             return
 
 
