@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -22,8 +21,9 @@ def known(lab: Record, cloud_vm: str) -> str:
 
 
 def ssh_argv(lab: Record, cloud_vm: str, words: Sequence[str]) -> list[str]:
+    """As ssh has it: the words, joined by blanks, are a line for the shell there; none is an interactive shell."""
     argv = ["ssh", "-F", str(lab.layout.file("ssh_config")), known(lab, cloud_vm)]
-    return [*argv, shlex.join(words)] if words else argv
+    return [*argv, *words]
 
 
 def said(lab: Record, cloud_vm: str, script: str, *, patience_s: float = 60.0, check: bool = True) -> str:

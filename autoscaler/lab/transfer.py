@@ -39,9 +39,7 @@ class Transfer:
 
 def migrate(lab: Record, app_vm: str, source: str, target: str) -> Transfer:
     """Move `app_vm`. Raises ActuationError with the toolstack's words when it does not end in success."""
-    argv = reach.ssh_argv(
-        lab, source, ["sh", "-c", f"echo begin; transfer {app_vm} {reach.known(lab, target)} -vvv 2>&1"]
-    )
+    argv = reach.ssh_argv(lab, source, [f"echo begin; exec transfer {app_vm} {reach.known(lab, target)} -vvv 2>&1"])
     before = network.sent_bytes(lab.layout, source, "back")
     with subprocess.Popen(argv, stdout=subprocess.PIPE, stdin=subprocess.DEVNULL) as running:
         assert running.stdout is not None
