@@ -59,7 +59,7 @@ enum page_presence p2m_presence(pfn_t pfn);
 void p2m_hide(pfn_t pfn);            /* ours still, but the migration stream skips it */
 void p2m_show(pfn_t pfn);
 void p2m_absent(pfn_t pfn);          /* given back to Xen */
-void p2m_set(pfn_t pfn, mfn_t mfn);  /* populated anew: present */
+size_t p2m_populate(pfn_t pfn, size_t pages);
 
 /* kernel/pagetable.c */
 enum protection { MAP_NOTHING, MAP_READ_ONLY, MAP_WRITABLE };
@@ -114,7 +114,7 @@ uint64_t time_to_host(uint64_t monotonic); /* the same instant on Xen's own cloc
 void time_suspend(void);
 void time_resume(bool cancelled);
 
-/* kernel/scheduler.c */
+/* kernel/threads.c, kernel/scheduler.c; what they share is in kernel/thread.h */
 struct thread;
 struct waiters { struct thread *first, *last; };
 void scheduler_start(void); /* what runs becomes the first thread */
@@ -143,9 +143,12 @@ struct mutex { struct thread *owner; struct waiters waiters; };
 void mutex_lock(struct mutex *mutex); /* may wait */
 void mutex_unlock(struct mutex *mutex);
 
-/* kernel/xenstore.c: all may wait unless marked */
+/* kernel/xenstore.c (ring, watches), kernel/xenstore_calls.c (requests): all may wait unless marked */
 #define XS_VALUE_MAX 4096
 void xenstore_start(void);
+int xenstore_ask(uint32_t type, uint32_t transaction, const char *a, size_t a_bytes, const char *b, size_t b_bytes,
+                 char *answer, size_t size); /* the answer's length */
+int xenstore_error(const char *name); /* "ENOENT" -> -ENOENT */
 int xenstore_read(const char *path, char *value, size_t size); /* length without the final 0, which is always put */
 int xenstore_write(const char *path, const char *value);
 int xenstore_printf(const char *path, const char *format, ...) __attribute__((format(printf, 2, 3)));

@@ -31,7 +31,7 @@ struct connection {
 
 static const char *root = "/www";
 static unsigned long served;
-static double busy_s, started_s;
+static double busy_s, started_s, reported_s;
 static int poller;
 
 static double now_s(void)
@@ -43,13 +43,15 @@ static double now_s(void)
 
 static const char *kind_of(const char *path)
 {
-    static const char *const kinds[][2] = {{".html", "text/html"}, {".css", "text/css"}, {".js", "text/javascript"},
-                                           {".json", "application/json"}, {".png", "image/png"}, {".txt", "text/plain"}};
     const char *dot = strrchr(path, '.');
-    for (size_t i = 0; dot && i < sizeof kinds / sizeof *kinds; i++)
-        if (!strcmp(dot, kinds[i][0]))
-            return kinds[i][1];
-    return "application/octet-stream";
+    return dot && !strcmp(dot, ".html") ? "text/html" : "application/octet-stream";
+}
+
+static void close_file(struct connection *c)
+{
+    if (c->file >= 0)
+        close(c->file);
+    c->file = -1;
 }
 
 static void head(struct connection *c, const char *status, const char *kind, long long bytes, const char *body)
@@ -89,9 +91,7 @@ static void file(struct connection *c, const char *path)
     }
     c->file = open(name, O_RDONLY);
     if (c->file < 0 || fstat(c->file, &status) != 0 || !S_ISREG(status.st_mode)) {
-        if (c->file >= 0)
-            close(c->file);
-        c->file = -1;
+        close_file(c);
         text(c, "404 Not Found", "not found\n");
         return;
     }
@@ -125,9 +125,9 @@ static void respond(struct connection *c)
 
 static void drop(struct connection *c)
 {
+    epoll_ctl(poller, EPOLL_CTL_DEL, c->fd, NULL);
     close(c->fd);
-    if (c->file >= 0)
-        close(c->file);
+    close_file(c);
     free(c);
 }
 
@@ -149,9 +149,7 @@ static int send_on(struct connection *c)
             return got > 0 && errno == EAGAIN ? 0 : -1;
         c->file_left -= n;
     }
-    if (c->file >= 0)
-        close(c->file);
-    c->file = -1;
+    close_file(c);
     return 1;
 }
 
@@ -183,6 +181,12 @@ static bool serve(struct connection *c)
     }
 }
 
+static void await(struct connection *c)
+{
+    struct epoll_event wish = {.events = c->head_bytes ? EPOLLOUT : EPOLLIN, .data.ptr = c};
+    epoll_ctl(poller, EPOLL_CTL_MOD, c->fd, &wish);
+}
+
 static void welcome(int listener)
 {
     int fd, on = 1;
@@ -190,24 +194,11 @@ static void welcome(int listener)
         struct connection *c = calloc(1, sizeof *c);
         struct epoll_event event = {.events = EPOLLIN, .data.ptr = c};
         setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
-        if (!c) {
-            close(fd);
+        if (!c && close(fd) == 0)
             continue;
-        }
         c->fd = fd;
         c->file = -1;
         epoll_ctl(poller, EPOLL_CTL_ADD, fd, &event);
-    }
-}
-
-static void report(void)
-{
-    static double since;
-    double now = now_s();
-    if (now - since >= 1) {
-        flexcapsule_load(busy_s / (now - since));
-        busy_s = 0;
-        since = now;
     }
 }
 
@@ -242,17 +233,18 @@ int main(int argc, char **argv)
         double since = now_s();
         for (int i = 0; i < count; i++) {
             struct connection *c = events[i].data.ptr;
-            if (!c) {
+            if (!c)
                 welcome(listener);
-            } else if (!serve(c)) {
-                epoll_ctl(poller, EPOLL_CTL_DEL, c->fd, NULL);
+            else if (!serve(c))
                 drop(c);
-            } else {
-                struct epoll_event wish = {.events = c->head_bytes ? EPOLLOUT : EPOLLIN, .data.ptr = c};
-                epoll_ctl(poller, EPOLL_CTL_MOD, c->fd, &wish);
-            }
+            else
+                await(c);
         }
         busy_s += now_s() - since;
-        report();
+        if (since - reported_s >= 1) {
+            flexcapsule_load(busy_s / (since - reported_s));
+            busy_s = 0;
+            reported_s = since;
+        }
     }
 }

@@ -101,11 +101,7 @@ static void attend(void *unused)
     }
 }
 
-void network_suspend(void)
-{
-    netfront_pause(true);
-    netfront_settle();
-}
+void network_suspend(void) { netfront_pause(true); }
 
 void network_resume(bool cancelled)
 {
@@ -128,5 +124,5 @@ void network_start(void)
     read_mac();
     open_rings();
     thread_create("netfront", attend, NULL);
-    thread_create("receive", netfront_receive_loop, NULL);
+    thread_create("receive", receive_loop, NULL);
 }

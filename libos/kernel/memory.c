@@ -11,33 +11,13 @@
 #include "internal.h"
 #include "lib/bitmap.h"
 
-#define CHUNK 512 /* pages per hypercall: 4 KiB of frame numbers */
+#define CHUNK 512 /* pages at a time: a batch of page-table updates, or a claim between two yields */
 
 static unsigned long *used, *mapped, *ballooned;
 static struct memory_count count;
 static void *spare_table; /* a zeroed page kept for the next page table, as a table is needed to map a page */
 
 static void restock_spare(void);
-
-static size_t populate(pfn_t pfn, size_t pages)
-{
-    static xen_pfn_t extents[CHUNK];
-    size_t done = 0;
-    while (done < pages) {
-        size_t chunk = pages - done < CHUNK ? pages - done : CHUNK;
-        for (size_t i = 0; i < chunk; i++)
-            extents[i] = pfn + done + i;
-        struct xen_memory_reservation wish = {.nr_extents = chunk, .domid = DOMID_SELF};
-        set_xen_guest_handle(wish.extent_start, extents);
-        long got = HYPERCALL2(memory_op, XENMEM_populate_physmap, &wish);
-        for (long i = 0; i < got; i++)
-            p2m_set(pfn + done + i, extents[i]);
-        done += got > 0 ? got : 0;
-        if (got != (long)chunk)
-            break;
-    }
-    return done;
-}
 
 static bool make_present(pfn_t pfn)
 {
@@ -46,7 +26,7 @@ static bool make_present(pfn_t pfn)
         p2m_show(pfn);
         return true;
     case PAGE_ABSENT:
-        return populate(pfn, 1) == 1;
+        return p2m_populate(pfn, 1) == 1;
     default:
         return true;
     }
@@ -169,7 +149,7 @@ size_t memory_claim(void)
             end++;
         if (end == pfn)
             continue;
-        size_t got = populate(pfn, end - pfn);
+        size_t got = p2m_populate(pfn, end - pfn);
         for (size_t i = 0; i < got; i++)
             p2m_hide(pfn + i);
         claimed += got;
@@ -217,7 +197,7 @@ size_t memory_take_back(size_t pages)
     for (pfn_t pfn = 1; pfn < p2m_count() && got < pages; pfn++) {
         if (!bitmap_get(ballooned, pfn))
             continue;
-        if (p2m_presence(pfn) == PAGE_ABSENT && populate(pfn, 1) != 1)
+        if (p2m_presence(pfn) == PAGE_ABSENT && p2m_populate(pfn, 1) != 1)
             break;
         if (p2m_presence(pfn) == PAGE_PRESENT)
             p2m_hide(pfn);

@@ -7,9 +7,12 @@
  *            takes the page for one without content (XTAB) and sends nothing. That is what makes unused memory cost
  *            nothing to move, with no word from the toolstack. If the move is cancelled the entry still knows its frame.
  *   absent   all ones: given back to Xen, or hidden before a move and therefore not recreated after it. */
+#include <xen/memory.h>
+
 #include "arch/x86_64/hypercall.h"
 #include "internal.h"
 
+#define CHUNK 512 /* pages per hypercall: 4 KiB of frame numbers */
 #define ABSENT (~0UL)
 #define HIDDEN (1UL << 62)
 
@@ -54,4 +57,24 @@ enum page_presence p2m_presence(pfn_t pfn)
 void p2m_hide(pfn_t pfn) { list[pfn] |= HIDDEN; }
 void p2m_show(pfn_t pfn) { list[pfn] &= ~HIDDEN; }
 void p2m_absent(pfn_t pfn) { list[pfn] = ABSENT; }
-void p2m_set(pfn_t pfn, mfn_t mfn) { list[pfn] = mfn; }
+
+/* Ask Xen for frames where there are none; returns for how many pages, from the first on, it gave one. */
+size_t p2m_populate(pfn_t pfn, size_t pages)
+{
+    static xen_pfn_t extents[CHUNK];
+    size_t done = 0;
+    while (done < pages) {
+        size_t chunk = pages - done < CHUNK ? pages - done : CHUNK;
+        for (size_t i = 0; i < chunk; i++)
+            extents[i] = pfn + done + i;
+        struct xen_memory_reservation wish = {.nr_extents = chunk, .domid = DOMID_SELF};
+        set_xen_guest_handle(wish.extent_start, extents);
+        long got = HYPERCALL2(memory_op, XENMEM_populate_physmap, &wish);
+        for (long i = 0; i < got; i++)
+            list[pfn + done + (size_t)i] = extents[i];
+        done += got > 0 ? got : 0;
+        if (got != (long)chunk)
+            break;
+    }
+    return done;
+}

@@ -111,17 +111,6 @@ static void take_in(void *unused)
     }
 }
 
-static int error_of(const char *name)
-{
-    static const struct { const char *name; int error; } known[] = {
-        {"ENOENT", ENOENT}, {"EACCES", EACCES}, {"EAGAIN", EAGAIN}, {"EEXIST", EEXIST}, {"EINVAL", EINVAL},
-        {"ENOSPC", ENOSPC}, {"EQUOTA", ENOSPC}, {"EBUSY", EBUSY},   {"EROFS", EROFS},   {"E2BIG", E2BIG}};
-    for (size_t i = 0; i < DIMENSION(known); i++)
-        if (!strcmp(known[i].name, name))
-            return -known[i].error;
-    return -EIO;
-}
-
 static void send_request(uint32_t type, uint32_t number, uint32_t transaction, const char *a, size_t a_bytes,
                          const char *b, size_t b_bytes, bool patient)
 {
@@ -132,8 +121,8 @@ static void send_request(uint32_t type, uint32_t number, uint32_t transaction, c
 }
 
 /* Ask, wait, copy the answer. Returns its length or a negative error. */
-static int ask(uint32_t type, uint32_t transaction, const char *a, size_t a_bytes, const char *b, size_t b_bytes,
-               char *answer, size_t size)
+int xenstore_ask(uint32_t type, uint32_t transaction, const char *a, size_t a_bytes, const char *b, size_t b_bytes,
+                 char *answer, size_t size)
 {
     if (a_bytes + b_bytes > XSWIRE_PAYLOAD_MAX)
         return -E2BIG;
@@ -146,7 +135,7 @@ static int ask(uint32_t type, uint32_t transaction, const char *a, size_t a_byte
         wait_on(&answered, NEVER);
     int length = (int)reader.header.length;
     if (reader.header.type == XS_ERROR)
-        length = error_of(reader.payload);
+        length = xenstore_error(reader.payload);
     else if (reader.header.type != type)
         length = -EIO;
     else if (answer && size) {
@@ -159,51 +148,6 @@ static int ask(uint32_t type, uint32_t transaction, const char *a, size_t a_byte
     wake_all(&ring_moved);
     mutex_unlock(&lock);
     return length;
-}
-
-int xenstore_read(const char *path, char *value, size_t size)
-{
-    return ask(XS_READ, 0, path, strlen(path) + 1, "", 0, value, size);
-}
-
-int xenstore_write_in(uint32_t transaction, const char *path, const char *value)
-{
-    int result = ask(XS_WRITE, transaction, path, strlen(path) + 1, value, strlen(value), NULL, 0);
-    return result < 0 ? result : 0;
-}
-
-int xenstore_write(const char *path, const char *value) { return xenstore_write_in(0, path, value); }
-
-int xenstore_printf(const char *path, const char *format, ...)
-{
-    char value[128];
-    va_list arguments;
-    va_start(arguments, format);
-    vsnprintf(value, sizeof value, format, arguments);
-    va_end(arguments);
-    return xenstore_write(path, value);
-}
-
-int xenstore_list(const char *path, char *names, size_t size)
-{
-    return ask(XS_DIRECTORY, 0, path, strlen(path) + 1, "", 0, names, size);
-}
-
-int xenstore_remove(const char *path) { return ask(XS_RM, 0, path, strlen(path) + 1, "", 0, NULL, 0); }
-
-int xenstore_begin(uint32_t *transaction)
-{
-    char number[16];
-    int result = ask(XS_TRANSACTION_START, 0, "", 1, "", 0, number, sizeof number);
-    *transaction = (uint32_t)strtoul(result < 0 ? "0" : number, NULL, 10);
-    return result < 0 ? result : 0;
-}
-
-/* A transaction that a move interrupted does not exist in the new XenStore; that too means: do it again. */
-int xenstore_end(uint32_t transaction, bool commit)
-{
-    int result = ask(XS_TRANSACTION_END, transaction, commit ? "T" : "F", 2, "", 0, NULL, 0);
-    return result == -ENOENT ? -EAGAIN : result < 0 ? result : 0;
 }
 
 static void send_watch(unsigned index, uint32_t number, bool patient)
@@ -239,7 +183,7 @@ void xenstore_unwatch(const char *path, watch_handler *handler, void *argument)
             char token[16];
             int length = snprintf(token, sizeof token, "%u", index);
             watches[index].handler = NULL;
-            ask(XS_UNWATCH, 0, path, strlen(path) + 1, token, (size_t)length + 1, NULL, 0);
+            xenstore_ask(XS_UNWATCH, 0, path, strlen(path) + 1, token, (size_t)length + 1, NULL, 0);
         }
 }
 

@@ -92,7 +92,13 @@ def app_vm(lab, built, tmp_path) -> Callable[..., AbstractContextManager[AppVM]]
 
     @contextmanager
     def start(
-        program: str, *, memory_mib: int, settings: str = "", arguments: str = "", files: dict[str, str] | None = None
+        program: str,
+        *,
+        memory_mib: int,
+        settings: str = "",
+        arguments: str = "",
+        files: dict[str, str] | None = None,
+        disk: str = "",
     ) -> Iterator[AppVM]:
         address = lab.layout.front(150)
         stripped, name = tmp_path / f"{program}.elf", f"os-{program}"
@@ -108,6 +114,8 @@ def app_vm(lab, built, tmp_path) -> Callable[..., AbstractContextManager[AppVM]]
             'on_poweroff="preserve"',
             'on_crash="preserve"',
         ]
+        if disk:
+            lines.append(f'disk=["{disk}"]')
         sent = [stripped]
         if files:
             sent.append(archive(tmp_path, files))
