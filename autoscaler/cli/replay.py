@@ -76,10 +76,14 @@ def replay(
       flexcapsule replay --world cloudsim -t planetlab-20110303.tar.gz -p lr-mmt -p thr-mmt --json
     """
     from autoscaler.errors import UsageError
-    from autoscaler.replay.batch import Setting
+    from autoscaler.replay.batch import CLOUDSIM, Setting
 
     if (baseline is None) != (fail_if is None):
         raise UsageError("--baseline and --fail-if go together: a policy to compare with, and what would be worse")
+    if world == CLOUDSIM and baselines:
+        raise UsageError("--baselines are not of this world: in cloudsim compare with the policies npa and dvfs")
+    if shuffle and world != CLOUDSIM:
+        raise UsageError("--shuffle deals out the app VM types of --world cloudsim; other worlds have none")
     setting = Setting(_world(world), seed, tuple(shuffle), peak_cores, hosts)
     policies = [_policy(name, world) for name in policy]
     traces = [_cut(one.in_cores(peak_cores), skip, hours) for one in _read(trace)]

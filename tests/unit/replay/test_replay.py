@@ -228,6 +228,12 @@ class TestCommand:
             (["-t", "LOAD", "-p", "balanced", "--skip", "99"], "has only 2 hours"),
             (["-t", "LOAD", "-p", "balanced", "--fail-if", "cost > 1.0"], "go together"),
             (["-t", "LOAD", "-p", "balanced", "--world", "cloudsim"], "replays days of 288 samples"),
+            (["-t", "LOAD", "-p", "balanced", "--shuffle", "1"], "other worlds have none"),
+            (
+                ["-t", "LOAD", "-p", "lr-mmt", "--world", "cloudsim", "--baselines"],
+                "compare with the policies npa and dvfs",
+            ),
+            (["-t", "LOAD", "-p", "lr-mmt"], "no ready policy is called"),
             (["-t", "LOAD", "-p", "balanced", "--report", "/nowhere/at/all.html"], "cannot write the report"),
         ],
     )
