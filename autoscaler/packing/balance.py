@@ -19,6 +19,7 @@ PARTNERS = 400  # items of other bins looked at per exchange
 LEAVERS = 32  # items of the overfull bin looked at per exchange
 TRIED = 12  # best exchanges held against the rules (tenants, pairs apart) before another bin's turn
 WANDER = 0.1  # share of exchanges that are kept though nothing gets better: out of dead ends
+STALL = 300  # exchanges without less being over than ever before: this outline cannot be filled
 HOMESICK = 0.02  # of an exchange's moving cost counts: among equal exchanges the one that moves fewer
 
 
@@ -38,10 +39,14 @@ def balance(
             row = _least_over(filling, int(item), weights)
             if row is not None:
                 filling.put(int(item), row)
+    least, patience = np.inf, STALL
     for _ in range(exchanges):
         over = filling.overfull()
-        if not len(over) or stop():
+        patience -= 1
+        if not len(over) or not patience or stop():
             break
+        if (now := float(_excess(filling.free[over], weights).sum())) < least:
+            least, patience = now, STALL
         _exchange(filling, int(luck.choice(over)), weights, luck)
     _leave(filling, weights)
     return filling

@@ -84,6 +84,8 @@ def _room(problem: Problem, packing: Packing) -> Iterator[str]:
     for item, row in enumerate(packing.place.tolist()):
         contents.setdefault(row, []).append(item)
     for row, items in sorted(contents.items()):
+        if not 0 <= row < problem.bins + len(packing.rented):
+            continue  # said already: in no bin
         offered = (
             problem.bin_capacity[row]
             if row < problem.bins

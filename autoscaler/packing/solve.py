@@ -65,6 +65,11 @@ def solve(
     best = construct(problem, np.ones(problem.bins, dtype=np.bool_), nothing, weights)
     if stop():
         return _answer(problem, best, bound)
+    if problem.items <= MOST_ITEMS:
+        best, certain = solve_exactly(problem, best, weights)
+        if certain:
+            cost = _cost(problem, best)
+            return Answer(best, cost, cost, exact=True)
     proven = integral(relaxation, effort.boxes)
     bound = max(bound, proven.value)
     enough, luck = bound * (1 + effort.gap_fraction), np.random.default_rng(seed)
@@ -76,11 +81,6 @@ def solve(
         best = _better(problem, best, complete(filling, weights))
         if whole:
             break  # a roomier outline costs more
-    if problem.items <= MOST_ITEMS:
-        best, certain = solve_exactly(problem, best, weights)
-        if certain:
-            cost = _cost(problem, best)
-            return Answer(best, cost, cost, exact=True)
     if best is not None:
         best = improve(problem, best, weights, effort.trials, luck, stop, enough)
     return _answer(problem, best, bound)
