@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import chain
 
 import numpy as np
 
@@ -177,5 +178,6 @@ class Places:
 
 def flat(residents: Sequence[Sequence[int]]) -> tuple[IntArray, IntArray]:
     """(app VMs,) all of them host by host in order of arrival, and the position of each one's host in `residents`."""
-    apps = np.array([app for here in residents for app in here], dtype=np.int64)
-    return apps, np.repeat(np.arange(len(residents)), [len(here) for here in residents])
+    count = np.fromiter(map(len, residents), dtype=np.int64, count=len(residents))
+    apps = np.fromiter(chain.from_iterable(residents), dtype=np.int64, count=int(count.sum()))
+    return apps, np.repeat(np.arange(len(residents)), count)

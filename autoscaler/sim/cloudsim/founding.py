@@ -48,7 +48,7 @@ class _Room:
     """What is left of each host while app VMs are dealt out."""
 
     def __init__(self, hosts: Hosts) -> None:
-        self._hosts = hosts
+        self._hosts, self.hosts = hosts, len(hosts)
         self._capacity: list[float] = hosts.capacity.tolist()
         self._processor: list[float] = hosts.processor.tolist()
         self._kind: list[int] = hosts.kind.tolist()
@@ -74,10 +74,9 @@ class _Room:
 
 
 def _search(room: _Room, kind: int, next_host: list[int]) -> int:
-    hosts = len(room._kind)  # noqa: SLF001  this module's own
-    while next_host[kind] < hosts and not room.fits(next_host[kind], kind):
+    while next_host[kind] < room.hosts and not room.fits(next_host[kind], kind):
         next_host[kind] += 1
-    if next_host[kind] == hosts:
+    if next_host[kind] == room.hosts:
         raise _too_many(-1)
     return next_host[kind]
 

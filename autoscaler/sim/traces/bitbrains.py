@@ -48,7 +48,7 @@ def read_raw(path: Path) -> Trace:
         for key, column in RAW.items():
             if column not in table.columns:
                 raise refuse(path, f"file {name!r} has no column {column!r}; it has {', '.join(table.columns)}")
-            parts[key].append(tables.numbers(path, table, column, Repairs()))
+            parts[key].append(tables.numbers(path, table, column))
         subject.append(np.full(len(table), row, dtype=np.int64))
     columns = {key: np.concatenate(values) for key, values in parts.items()}
     return _trace(path, [f"app-{Path(name).stem}" for name, _ in files], np.concatenate(subject), columns)

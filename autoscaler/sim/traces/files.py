@@ -6,7 +6,6 @@ Separate so that every reader may assume bytes it can read. No layout may be kno
 from __future__ import annotations
 
 import gzip
-import io
 import tarfile
 import zlib
 from collections.abc import Iterator
@@ -113,7 +112,3 @@ def _tar(path: Path) -> Iterator[tuple[str, bytes]]:
     except (tarfile.TarError, OSError, EOFError, zlib.error) as error:
         reason = str(error).partition("\n")[0].rstrip(":")
         raise refuse(path, f"the archive is cut short or damaged ({reason})") from error
-
-
-def buffer(content: str) -> io.StringIO:
-    return io.StringIO(content)

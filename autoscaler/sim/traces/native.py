@@ -67,7 +67,7 @@ def _read(path: Path, table: pd.DataFrame) -> Trace:
     codes, names = pd.factorize(table[SUBJECT[kind]].astype(str), use_na_sentinel=False)
     subject: IntArray = np.asarray(codes, dtype=np.int64)
     measured = [name for name in ("cpu_cores", "memory_bytes") if name in table.columns]
-    metrics = {name: tables.numbers(path, table, name, repairs) for name in measured}
+    metrics = {name: tables.numbers(path, table, name) for name in measured}
     allocated = {name: _most(path, table, name, subject, len(names)) for name in OPTIONAL[1:]}
     limit = allocated["cores"]
     if kind == "app_vms" and limit is not None:
@@ -96,7 +96,7 @@ def _most(path: Path, table: pd.DataFrame, name: str, subject: IntArray, count: 
     if name not in table.columns:
         return None
     most = np.zeros(count)
-    np.maximum.at(most, subject, np.nan_to_num(tables.numbers(path, table, name, Repairs())))
+    np.maximum.at(most, subject, np.nan_to_num(tables.numbers(path, table, name)))
     if (most <= 0).any():
         raise refuse(path, f"column {name!r} must be more than 0 for every subject")
     return most

@@ -16,7 +16,6 @@ import pyarrow.parquet as pq
 
 from autoscaler.core.snapshot import FloatArray
 from autoscaler.sim.traces.files import refuse, text
-from autoscaler.sim.traces.trace import Repairs
 
 MOST_ROWS = 200_000_000
 NS_PER_S = 1e9
@@ -69,9 +68,8 @@ def floats(column: pa.ChunkedArray) -> FloatArray:
     return np.asarray(column.to_numpy(zero_copy_only=False), dtype=np.float64)
 
 
-def numbers(path: Path, table: pd.DataFrame, name: str, repairs: Repairs) -> FloatArray:
+def numbers(path: Path, table: pd.DataFrame, name: str) -> FloatArray:
     """A column of numbers of a CSV table; what cannot be read becomes NaN, which the grid counts."""
-    del repairs
     if name not in table.columns:
         raise refuse(path, f"it has no column {name!r}; it has {', '.join(map(str, table.columns))}")
     return np.asarray(pd.to_numeric(table[name], errors="coerce"), dtype=np.float64)
