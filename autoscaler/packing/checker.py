@@ -20,7 +20,7 @@ from autoscaler.packing.problem import Packing, Problem
 TOLERANCE = 1e-6  # relative
 SLACK = 1e-9  # relative: by so much more than its capacity a bin may hold
 LEVELS = 40  # sets of large items per resource
-NODES = 500  # of branch and bound: a bound at any number
+BRANCHES = 500  # of branch and bound: a bound at any number
 Row = tuple[csr_array, FloatArray]  # coefficients, and the level that they reach at least
 
 
@@ -139,7 +139,7 @@ def _least_cost(cost: FloatArray, limits: tuple[FloatArray, FloatArray], whole: 
     kinds = (highspy.HighsVarType.kContinuous, highspy.HighsVarType.kInteger)
     model.integrality_ = [kinds[int(flag)] for flag in whole]
     solver = highspy._core._Highs()  # noqa: SLF001  the public one writes a banner before it can be silenced
-    for option, value in (("output_flag", False), ("threads", 1), ("mip_max_nodes", NODES), ("mip_rel_gap", TOLERANCE)):
+    for option, value in (("output_flag", False), ("threads", 1), ("mip_max_nodes", BRANCHES), ("mip_rel_gap", TOLERANCE)):
         solver.setOptionValue(option, value)
     solver.passModel(model)
     solver.run()
