@@ -20,7 +20,7 @@ try:
     import numba
 
     HERE = True
-except ImportError:  # the plain implementation does it, in about five times the time
+except ImportError:  # the plain implementation does it, in about twice the time
     HERE = False
 
 

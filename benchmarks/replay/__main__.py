@@ -1,10 +1,11 @@
 """How long replays take: the PlanetLab experiment at 1, 4 and 16 times its size, and beside CloudSim where one is at hand.
 
-`python -m benchmarks.replay --trace planetlab-20110303.tar.gz [--scales 1,4,16] [--repeat 5] [--cloudsim CLASSPATH] [--out FILE]`.
+`python -m benchmarks.replay --trace planetlab-20110303.tar.gz [--scales 1,4,16] [--repeat 5] [--cloudsim CLASSPATH]
+[--loop bitbrains-rnd-2013-08.parquet] [--out FILE]`.
 Each row is measured in a process of its own: `simulation_s` without reading and without compiling (`simulation_cpu_s`: its
 processor time, which other work on the machine changes less), `peak_bytes` with interpreter and libraries. At a
 scale of n the trace's app VMs are there n times, on n times the hosts. CLASSPATH: compiled CloudSim 3.0.3, its examples,
-and commons-math3.
+and commons-math3. `--loop`: another trace is read and replayed through engine, guards and world with five-minutes.yaml.
 """
 
 from __future__ import annotations
@@ -26,14 +27,17 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
-from autoscaler.cli.loading import load_policy
+from autoscaler.cli.loading import TOOLBOX, load_policy
 from autoscaler.packing import quick
 from autoscaler.replay.experiment import experiment
+from autoscaler.replay.loop import replay
+from autoscaler.replay.worlds import stage
 from autoscaler.sim.cloudsim import facts
 from autoscaler.sim.traces import Trace, read_trace
 from benchmarks.result import ROOT, result, write
 
 POLICY = ROOT / "policies" / "planetlab" / "lr-mmt.yaml"
+FIVE_MINUTES = Path(__file__).parent / "five-minutes.yaml"
 DRIVER = Path(__file__).parent / "CloudSimDay.java"
 GOAL_S, GOAL_BYTES = 0.5, 300e6
 
@@ -72,6 +76,24 @@ def measure(path: Path, times: int, repeat: int) -> dict[str, Any]:
     }
 
 
+def loop(path: Path) -> dict[str, Any]:
+    """One row: a trace through the loop of the live controller, measured in this process."""
+    begun = time.perf_counter()
+    trace = read_trace(path)
+    read_s = time.perf_counter() - begun
+    outcome = replay(trace, load_policy(FIVE_MINUTES), stage(trace, None, 1), TOOLBOX, seed=1)
+    return {
+        "program": f"flexcapsule, {path.name}",
+        "app_vms": len(trace.subjects),
+        "steps": trace.steps,
+        "read_s": read_s,
+        "simulation_s": outcome.simulation_s,
+        "peak_bytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
+        "migrations": outcome.score["migrations"],
+        "cost": outcome.score["cost"],
+    }
+
+
 def cloudsim(path: Path, classpath: str) -> dict[str, Any]:
     """The same day under CloudSim."""
     with tempfile.TemporaryDirectory() as folder:
@@ -90,11 +112,15 @@ def main() -> None:
     parser.add_argument("--scales", default="1,4,16")
     parser.add_argument("--repeat", type=int, default=5)
     parser.add_argument("--cloudsim", metavar="CLASSPATH")
+    parser.add_argument("--loop", type=Path)
     parser.add_argument("--out", type=Path)
     parser.add_argument("--one", type=int, help=argparse.SUPPRESS)
     asked = parser.parse_args()
     if asked.one:
         print(json.dumps(measure(asked.trace, asked.one, asked.repeat)))
+        return
+    if asked.loop and not asked.scales:
+        print(json.dumps(loop(asked.loop)))
         return
     rows = [cloudsim(asked.trace, asked.cloudsim)] if asked.cloudsim else []
     for times in map(int, asked.scales.split(",")):
@@ -102,6 +128,10 @@ def main() -> None:
         done = subprocess.run(
             [*call, "--repeat", str(asked.repeat)], capture_output=True, text=True, check=True, cwd=ROOT
         )
+        rows.append(json.loads(done.stdout))
+    if asked.loop:
+        call = [sys.executable, "-m", "benchmarks.replay", "--trace", str(asked.trace), "--loop", str(asked.loop)]
+        done = subprocess.run([*call, "--scales", ""], capture_output=True, text=True, check=True, cwd=ROOT)
         rows.append(json.loads(done.stdout))
     show(rows)
     conditions = {"trace": asked.trace.name, "policy": POLICY.stem, "machine_code": quick.HERE, "repeat": asked.repeat}
