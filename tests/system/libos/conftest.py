@@ -46,6 +46,11 @@ class AppVM:
         assert words in console, console
         return console
 
+    def condition(self) -> str:
+        """For a failed test: what it said, and what it and its backends left in XenStore."""
+        look = f"xl list; xenstore-ls /local/domain/$(xl domid {self.name}); xenstore-ls /local/domain/0/backend; dmesg | tail -5"
+        return self.console() + "".join(reach.said(self.lab, s.name, look, check=False) for s in self.lab.cloud_vms)
+
     def stored(self, cloud_vm: str, key: str) -> str:
         read = f"xenstore-read /local/domain/$(xl domid {self.name})/data/flexcapsule/{key}"
         return reach.said(self.lab, cloud_vm, read).strip()
@@ -127,7 +132,11 @@ def app_vm(lab, built, tmp_path) -> Callable[..., AbstractContextManager[AppVM]]
             reach.said(lab, shape.name, f"rm -f /var/log/xen/guest-{name}*.log", check=False)
         reach.said(lab, "cv1", f"xl create -q /root/{config.name}")
         try:
-            yield AppVM(lab, name, address)
+            running = AppVM(lab, name, address)
+            yield running
+        except BaseException:
+            print(running.condition())
+            raise
         finally:
             for shape in lab.cloud_vms:
                 with suppress(ActuationError):

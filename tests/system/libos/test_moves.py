@@ -130,6 +130,7 @@ def test_httpd_answers_every_request_while_it_moves(lab, app_vm) -> None:
                 failures.append(repr(error))
                 connection.close()
             over.wait(0.02)
+        connection.close()
 
     with app_vm("httpd", memory_mib=8, files={"www/index.html": page}) as running:
         running.await_line("serving /www on port 80")
