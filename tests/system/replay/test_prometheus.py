@@ -60,10 +60,9 @@ def wait_for_samples(url):
     deadline = time.monotonic() + 60
     while time.monotonic() < deadline:
         try:
-            told = httpx.get(
-                f"{url}/api/v1/query", params={"query": f"count_over_time(app_cores[1m]) >= {SCRAPES}"}
-            ).json()
-        except httpx.HTTPError:
+            query = {"query": f"count_over_time(app_cores[1m]) >= {SCRAPES}"}
+            told = httpx.get(f"{url}/api/v1/query", params=query).raise_for_status().json()
+        except httpx.HTTPError:  # not there yet, or not ready yet (503)
             told = {}
         if len(told.get("data", {}).get("result", [])) == 2:
             return
