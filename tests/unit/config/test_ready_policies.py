@@ -13,6 +13,7 @@ from autoscaler.config import read_config, read_world, ready_policies
 from autoscaler.core.engine import Engine, Toolbox
 from autoscaler.core.events import PolicyChanged, Record
 from autoscaler.core.model import Action
+from autoscaler.core.policy import StrategySpec
 from autoscaler.policylang import compile_condition, read_policy
 from autoscaler.sim.cluster import SimulatedCluster
 from autoscaler.sim.score import Score
@@ -72,6 +73,16 @@ def test_each_says_what_it_is_for_and_when_not_to_use_it(name):
     assert any(line.startswith("# Not: ") for line in header)
 
 
+@pytest.mark.parametrize("name", ready_policies())
+def test_no_new_replica_may_fill_a_cloud_vm_beyond_where_it_is_overloaded(name):
+    """Guards let a scale out fill up to the headroom; above the ceiling the next decision would separate it again."""
+    placement = policy(name).strategy.parameters.get("placement", {"name": "none"})
+    if placement["name"] == "consolidate":
+        parameters = {key: value for key, value in placement.items() if key != "name"}
+        ceiling_fraction = registry.build(StrategySpec("consolidate", parameters)).cpu_ceiling_fraction
+        assert policy(name).limits.cpu_headroom_fraction >= 1 - ceiling_fraction - 1e-9
+
+
 def test_balanced_carries_out_each_action_within_five_hours_of_the_example_world():
     """`make run` shows each of the six within two minutes: at its pace five hours take 63 seconds."""
     granted, score = live("balanced", 5 * 60)
@@ -106,6 +117,13 @@ def test_calm_moves_less_than_balanced_and_pauses_nobody_for_more_than_a_second(
     _, balanced = live("balanced", DAY_TICKS)
     assert calm.migrations < 0.6 * balanced.migrations
     assert calm.longest_downtime_s <= 1.0
+
+
+def test_calm_saves_where_saving_moves_few():
+    """A guard that refuses nearly every saving is no calmness."""
+    _, calm = live("calm", DAY_TICKS)
+    _, hold = live("hold", DAY_TICKS)
+    assert calm.cost < 0.9 * hold.cost
 
 
 def test_cost_saver_is_cheaper_and_fast_web_serves_more():
