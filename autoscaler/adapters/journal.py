@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +29,14 @@ KEEP_DAYS = 30.0
 KEEP_BYTES = 2 << 30
 PACKED_FROM_CHARACTERS = 16 << 10  # longer texts are compressed: measured at 10,000 app VMs, an eighth for 11 ms
 LADDER_RUNGS = 30.0  # old checkpoints are kept this many to the retention: where pruning and `verify` may begin
+
+
+@dataclass(frozen=True, slots=True)
+class Retention:
+    """What bounds a journal: `days` of the cluster's time and its size. What follows the newest checkpoint stays anyway."""
+
+    days: float = KEEP_DAYS
+    size_bytes: int = KEEP_BYTES
 
 
 class SqliteJournal:

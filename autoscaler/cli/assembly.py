@@ -17,7 +17,7 @@ from typing import Protocol, Self
 from autoscaler.adapters import codec
 from autoscaler.adapters.clock import VirtualClock
 from autoscaler.adapters.inbox import Inbox, Receipt
-from autoscaler.adapters.journal import KEEP_DAYS, SqliteJournal
+from autoscaler.adapters.journal import Retention, SqliteJournal
 from autoscaler.adapters.memory import MemoryJournal
 from autoscaler.adapters.shadow import ShadowActuator
 from autoscaler.comparison import Comparison, Difference, Relay
@@ -32,6 +32,7 @@ from autoscaler.sim.world import World
 
 JOURNAL_FILE = "journal.sqlite"
 SECOND_JOURNAL_FILE = "second-policy.sqlite"
+UNTOLD = Retention()
 WORLD, IDENTITY = "world", "identity"  # what is kept beside the entries
 
 
@@ -105,7 +106,7 @@ def assemble(
     scenario: Scenario,
     *,
     directory: Path | None = None,
-    keep_days: float = KEEP_DAYS,
+    retention: Retention = UNTOLD,
     mode: Mode = Mode.LIVE,
     every_s: float = 60.0,
     pace: float = math.inf,
@@ -121,10 +122,10 @@ def assemble(
     Raises JournalError where the journal cannot be used, UsageError where it belongs to another cluster or mode.
     """
     with ExitStack() as opened:
-        journal, cluster = _cluster(scenario, directory, keep_days, mode_of(mode, policy), opened)
+        journal, cluster = _cluster(scenario, directory, retention, mode_of(mode, policy), opened)
         clock = VirtualClock(lambda: first_tick(engine, cluster.world.now, every_s), every_s, pace=pace, ticks=ticks)
         inbox = Inbox(on_word=clock.wake)
-        comparison = _comparison(second, clock, directory, opened) if second is not None else None
+        comparison = _comparison(second, clock, directory, retention, opened) if second is not None else None
         actuator: Actuator = cluster if mode_of(mode, policy) is Mode.LIVE else ShadowActuator()
         ports = Ports(watch_clock(clock), (inbox, cluster), actuator, journal)
         seen_by = (*watchers, comparison) if comparison is not None else tuple(watchers)
@@ -164,21 +165,22 @@ def _is_ahead(world: World, engine: Engine, every_s: float) -> bool:
 
 
 def _cluster(
-    scenario: Scenario, directory: Path | None, keep_days: float, mode: Mode, opened: ExitStack
+    scenario: Scenario, directory: Path | None, retention: Retention, mode: Mode, opened: ExitStack
 ) -> tuple[Journal, SimulatedCluster]:
     if directory is None:
         return MemoryJournal(), SimulatedCluster(World(scenario))
-    journal = _opened(directory / JOURNAL_FILE, opened, keep_days)
+    journal = _opened(directory / JOURNAL_FILE, opened, retention)
     _check_same(journal, scenario, mode)
     kept = journal.kept(WORLD)
     world = World(scenario) if kept is None else World.restore(scenario, kept)
     return journal, SimulatedCluster(world, on_change=lambda state: journal.stage(WORLD, state))
 
 
-def _opened(path: Path, opened: ExitStack, keep_days: float = KEEP_DAYS) -> SqliteJournal:
+def _opened(path: Path, opened: ExitStack, retention: Retention) -> SqliteJournal:
     """The simulated world is kept in the same file: a power cut takes the same last moments from both, so that nothing need
     be forced to the disk at each entry."""
-    return opened.enter_context(closing(SqliteJournal(path, keep_days=keep_days, survive_power_loss=False)))
+    journal = SqliteJournal(path, keep_days=retention.days, keep_bytes=retention.size_bytes, survive_power_loss=False)
+    return opened.enter_context(closing(journal))
 
 
 def _check_same(journal: SqliteJournal, scenario: Scenario, mode: Mode) -> None:
@@ -196,8 +198,10 @@ def _check_same(journal: SqliteJournal, scenario: Scenario, mode: Mode) -> None:
         )
 
 
-def _comparison(second: Second, clock: Clock, directory: Path | None, opened: ExitStack) -> Comparison:
-    journal = MemoryJournal() if directory is None else _opened(directory / SECOND_JOURNAL_FILE, opened)
+def _comparison(
+    second: Second, clock: Clock, directory: Path | None, retention: Retention, opened: ExitStack
+) -> Comparison:
+    journal = MemoryJournal() if directory is None else _opened(directory / SECOND_JOURNAL_FILE, opened, retention)
     relay = Relay()
     loop = Loop(second.engine, Ports(clock, (relay,), ShadowActuator(), journal))
     return Comparison(loop, relay, second.on_difference)

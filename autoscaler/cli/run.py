@@ -160,6 +160,7 @@ class _Running:
     def _assembled(
         self, asked: Asked, engine: Engine, policy: Policy, second: Policy | None, narrator: Narrator | None
     ) -> Controller:
+        from autoscaler.adapters.journal import Retention
         from autoscaler.cli import assembly
         from autoscaler.cli.loading import TOOLBOX
         from autoscaler.config import world_of
@@ -174,7 +175,7 @@ class _Running:
             policy,
             world_of(asked.config),
             directory=asked.directory,
-            keep_days=asked.config.journal.keep_s / DAY_S,
+            retention=Retention(asked.config.journal.keep_s / DAY_S, int(asked.config.journal.size_bytes)),
             mode=asked.mode,
             every_s=asked.config.tick_s,
             pace=asked.pace,

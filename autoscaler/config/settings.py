@@ -80,6 +80,7 @@ class JournalSettings:
 
     directory: str = _told("var/journal", "where it is kept; one controller per journal", path=True)
     keep_s: float = _told(30 * 86400.0, "how long entries before the newest checkpoint are kept", ge=3600.0)
+    size_bytes: float = _told(2.0 * 2**30, "beyond this size the oldest entries go before their time", ge=2**20)
 
 
 @dataclass(frozen=True, slots=True)
