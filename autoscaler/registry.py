@@ -18,6 +18,7 @@ from autoscaler.ports import Strategy
 from autoscaler.strategies.composite import Composite
 from autoscaler.strategies.consolidate import Consolidation
 from autoscaler.strategies.hold import Hold
+from autoscaler.strategies.optimal import Optimal
 from autoscaler.strategies.planetlab import PlanetLab
 from autoscaler.strategies.target_tracking import TargetTracking
 from autoscaler.strategies.threshold import Threshold
@@ -30,6 +31,7 @@ BUILT_IN: Mapping[str, type] = {
     "target_tracking": TargetTracking,
     "consolidate": Consolidation,
     "composite": Composite,
+    "optimal": Optimal,
     "planetlab": PlanetLab,
 }
 

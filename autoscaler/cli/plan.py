@@ -17,12 +17,20 @@ ClusterFile = Annotated[
     Path | None, typer.Option("--cluster", metavar="FILE", help="A cluster written down (docs/cluster-file.md).")
 ]
 
+Certify = Annotated[
+    bool,
+    typer.Option(
+        "--certify", help="Have plan, packing and bound verified by checkers that share no code with the planner."
+    ),
+]
+
 
 def plan(
     cluster: ClusterFile = None,
     policy: PolicyName = None,
     config: ConfigFile = None,
     url: Url = None,
+    certify: Certify = False,
     json: AsJson = False,
 ) -> None:
     """Show one decision with its steps, and carry out nothing.
@@ -34,19 +42,22 @@ def plan(
     Examples:
       flexcapsule plan --cluster cluster.yaml --policy balanced
       flexcapsule plan --json | jq .objective
+      flexcapsule plan --cluster cluster.yaml --policy cheapest --certify
     """
     from autoscaler.cli import show
 
     if cluster is None and policy is not None:
         raise UsageError("--policy needs --cluster FILE; a running controller plans by its own policy")
-    preview = _asked(config, url) if cluster is None else of_file(cluster, policy, config)
+    if cluster is None and certify:
+        raise UsageError("--certify needs --cluster FILE: what a running controller knows is not sent whole")
+    preview = _asked(config, url) if cluster is None else of_file(cluster, policy, config, certify=certify)
     if json:
         show.print_json(preview)
     else:
         show.print_lines(lines(preview))
 
 
-def of_file(cluster: Path, policy: str | None, config: Path | None) -> PlanPreview:
+def of_file(cluster: Path, policy: str | None, config: Path | None, *, certify: bool = False) -> PlanPreview:
     """One decision on the cluster in a file. Raises PolicyError."""
     from autoscaler import policylang
     from autoscaler.cli.loading import TOOLBOX, load_policy
@@ -58,7 +69,13 @@ def of_file(cluster: Path, policy: str | None, config: Path | None) -> PlanPrevi
     chosen = load_policy(Path(read_config(config).policy) if policy is None else resolve_policy(policy))
     observed = policylang.read_cluster(cluster)
     history = History(chosen.window_samples).extend(observed)
-    return preview(EngineState(policy=chosen, history=history), TOOLBOX, settled=True)
+    state = EngineState(policy=chosen, history=history)
+    shown = preview(state, TOOLBOX, settled=True)
+    if not certify:
+        return shown
+    from autoscaler.cli.certify import certified
+
+    return shown.model_copy(update={"certified": certified(state)})
 
 
 def lines(preview: PlanPreview) -> list[str]:
@@ -68,10 +85,16 @@ def lines(preview: PlanPreview) -> list[str]:
     objective = preview.objective
     before, after = objective.price_per_hour_before, objective.price_per_hour_after
     moves = show.counted(objective.migrations, "migration")
+    certificate: list[str] = []
+    if preview.certified is not None:
+        from autoscaler.cli import certify
+
+        certificate = [*certify.lines(preview.certified)]
     return [
         *render.decision(preview.decision, title="what would be decided"),
         "",
         f"price per hour: {show.money(before)} now, {show.money(after)} after; {moves}",
+        *certificate,
     ]
 
 

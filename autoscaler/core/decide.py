@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from autoscaler.core.decision import Decision, Denial, Denied
 from autoscaler.core.effect import Arrival, Effect
@@ -16,6 +16,7 @@ from autoscaler.core.model import Action
 from autoscaler.core.projection import Projection
 from autoscaler.core.proposals import Proposal
 from autoscaler.core.snapshot import Snapshot
+from autoscaler.core.steps import Certificate, Plan
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -26,6 +27,13 @@ class Judged:
     effects: tuple[Effect, ...] = ()
     grants: tuple[Grant, ...] = ()
     wanted_since: Mapping[tuple[Action, str], float] | None = None
+    certificate: Certificate | None = None
+
+    def certified(self, plan: Plan) -> Plan:
+        """`plan` with the certificate, if all that the strategy wished for is in it: of less nothing was proved."""
+        if self.certificate is None or self.decision.denied or plan.infeasible:
+            return plan
+        return replace(plan, certificate=self.certificate)
 
 
 def decide(

@@ -31,7 +31,8 @@ def plan_within_budgets(
 
     def plan(no_parking: Collection[str]) -> Plan:
         decision = judged.decision.id
-        return make_plan(f"p{decision[1:]}", decision, snapshot, judged.effects, reserved_bytes, limits, no_parking)
+        made = make_plan(f"p{decision[1:]}", decision, snapshot, judged.effects, reserved_bytes, limits, no_parking)
+        return judged.certified(made)
 
     made = plan(shut)
     if too_much(made, judged.grants, ledger, snapshot, limits):

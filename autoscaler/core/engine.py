@@ -185,7 +185,8 @@ class Engine:
         if abstained or policy is None or self._strategy is None:
             return Judged(Decision(f"d{number}", snapshot.at, policy.name if policy else "", abstained=abstained))
         try:
-            proposals = checked(self._strategy.propose(snapshot))
+            advice = self._strategy.propose(snapshot)
+            proposals, certificate = checked(advice), getattr(advice, "certificate", None)
             forecast = self._toolbox.forecast(snapshot) if policy.conditions else {}
         except Exception as error:  # noqa: BLE001  a third party's code must not stop the controller
             reason = f"{STRATEGY_FAILED} {policy.strategy.name}: {type(error).__name__}: {error}"
@@ -201,7 +202,7 @@ class Engine:
             forecast=forecast,
         )
         judged = decide(number, snapshot, proposals, standing, arriving(state.sagas, state.history))
-        return replace(judged, wanted_since=wanted)
+        return replace(judged, wanted_since=wanted, certificate=certificate)
 
     def _why_not(self, snapshot: Snapshot) -> str:
         """Why nothing is even proposed: no policy, an empty cluster, or not one fresh sample."""

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import ClassVar
+from typing import ClassVar, Self
 
 from autoscaler.core.model import Action
+from autoscaler.core.steps import Certificate
 
 Evidence = Mapping[str, float]
 
@@ -139,6 +140,17 @@ class Separate:
 
 
 Proposal = ScaleOut | ScaleIn | ScaleUp | ScaleDown | Consolidate | Separate
+
+
+class Advice(tuple[Proposal, ...]):  # noqa: SLOT001  a tuple has no room for named slots
+    """Proposals with what can be proved of all of them together; a strategy that proves nothing gives a plain sequence."""
+
+    certificate: Certificate | None
+
+    def __new__(cls, proposals: Iterable[Proposal] = (), certificate: Certificate | None = None) -> Self:
+        advice = super().__new__(cls, proposals)
+        advice.certificate = certificate
+        return advice
 
 
 def checked(wishes: Iterable[object]) -> tuple[Proposal, ...]:

@@ -74,7 +74,9 @@ def _base(relaxation: Relaxation) -> float:
 def _model(relaxation: Relaxation, *, whole: bool) -> Any:
     bins, sizes, rows = len(relaxation.keep_cost), len(relaxation.size_price), len(relaxation.need)
     forced = np.isinf(relaxation.leave_cost)
-    gives = np.concatenate([relaxation.bin_gives, relaxation.size_gives]) / np.maximum(relaxation.need, TINY)
+    offered = np.concatenate([relaxation.bin_gives, relaxation.size_gives])
+    # no bin gives more than is needed: with whole bins that cuts off no answer, and a need near nothing stays a number
+    gives = np.minimum(offered, relaxation.need) / np.maximum(relaxation.need, TINY)
     wanted = (relaxation.need > 0).astype(np.float64)
     lp = highspy.HighsLp()
     lp.num_col_, lp.num_row_ = bins + sizes, rows

@@ -139,7 +139,12 @@ def _least_cost(cost: FloatArray, limits: tuple[FloatArray, FloatArray], whole: 
     kinds = (highspy.HighsVarType.kContinuous, highspy.HighsVarType.kInteger)
     model.integrality_ = [kinds[int(flag)] for flag in whole]
     solver = highspy._core._Highs()  # noqa: SLF001  the public one writes a banner before it can be silenced
-    for option, value in (("output_flag", False), ("threads", 1), ("mip_max_nodes", BRANCHES), ("mip_rel_gap", TOLERANCE)):
+    for option, value in (
+        ("output_flag", False),
+        ("threads", 1),
+        ("mip_max_nodes", BRANCHES),
+        ("mip_rel_gap", TOLERANCE),
+    ):
         solver.setOptionValue(option, value)
     solver.passModel(model)
     solver.run()

@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from autoscaler.core.audit import AuditRecord, figures
+from autoscaler.core.decide import Judged
 from autoscaler.core.engine import Engine, Toolbox
 from autoscaler.core.flight import reserved_bytes
 from autoscaler.core.planner import make_plan
@@ -23,17 +24,23 @@ LONG_AGO = float("-inf")
 
 def preview(state: EngineState, toolbox: Toolbox, *, settled: bool = False) -> PlanPreview:
     """One decision on `state`. `settled`: as if every wish had lasted as long as any stabilization window asks."""
+    judged, snapshot, plan = planned(state, toolbox, settled=settled)
+    audit = AuditRecord(judged.decision, plan, figures(snapshot))
+    return PlanPreview(decision=decision_report(audit), objective=objective(snapshot, plan))
+
+
+def planned(state: EngineState, toolbox: Toolbox, *, settled: bool = False) -> tuple[Judged, Snapshot, Plan | None]:
+    """The decision behind a preview, what it was made on, and its plan (None: nothing was granted)."""
     engine = Engine(toolbox, replace(state, totals=Totals()))
     judged, snapshot = engine.wish(), engine.snapshot()
     if settled and judged.wanted_since:
         engine.state.ledger = engine.state.ledger.wanting(dict.fromkeys(judged.wanted_since, LONG_AGO))
         judged = engine.wish()
-    decision, plan = judged.decision, None
-    if judged.effects and state.policy is not None:
-        taken = reserved_bytes(state.sagas, state.history)
-        plan = make_plan(f"p{decision.id[1:]}", decision.id, snapshot, judged.effects, taken, state.policy.limits)
-    audit = AuditRecord(decision, plan, figures(snapshot))
-    return PlanPreview(decision=decision_report(audit), objective=objective(snapshot, plan))
+    if not judged.effects or state.policy is None:
+        return judged, snapshot, None
+    decision, taken = judged.decision.id, reserved_bytes(state.sagas, state.history)
+    made = make_plan(f"p{decision[1:]}", decision, snapshot, judged.effects, taken, state.policy.limits)
+    return judged, snapshot, judged.certified(made)
 
 
 def objective(snapshot: Snapshot, plan: Plan | None) -> Objective:

@@ -121,11 +121,28 @@ class Objective(Report):
     migrations: int
 
 
+class CertifiedReport(Report):
+    """What checkers that share nothing with who decided found: about each instant of the plan, and about the packing and its
+    bound (null where the strategy is not `optimal`). Money over the horizon; no fault = verified."""
+
+    plan_faults: list[str]
+    plan_checked_s: float
+    packing_faults: list[str] = []
+    objective: float | None = None
+    lower_bound: float | None = None
+    gap_fraction: float | None = None
+    checkers_bound: float | None = None
+    bound_confirmed: bool | None = None
+    solved_s: float | None = None
+    packing_checked_s: float | None = None
+
+
 class PlanPreview(Report):
-    """What would be decided now; nothing of it is carried out."""
+    """What would be decided now; nothing of it is carried out. `certified`: with `plan --certify` only."""
 
     decision: DecisionReport
     objective: Objective
+    certified: CertifiedReport | None = None
 
 
 def time_text(at: float) -> str:

@@ -1,0 +1,130 @@
+"""A packing as proposals: which of the six actions, in an order that frees room first.
+
+Separate because a packing says where everybody ends and no action; here is what of it can be wished for in one decision. A new
+cloud VM that several are to share is first wished for by the one that brings most; the others follow at the next decision.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from autoscaler.core.model import CloudVMSize
+from autoscaler.core.proposals import Consolidate, Move, Proposal, ScaleDown, ScaleUp, Separate
+from autoscaler.core.snapshot import NOWHERE, IntArray, Snapshot
+from autoscaler.packing.problem import Packing, kept
+from autoscaler.strategies.question import Question
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Exit:
+    """Who leaves one cloud VM: `stay`: items to cloud VMs that are there; `new`: number of a rented one -> items."""
+
+    row: int
+    released: bool
+    stay: tuple[int, ...]
+    new: dict[int, tuple[int, ...]]
+
+
+class Script:
+    """`why`: what the whole plan is good for, the end of every reason."""
+
+    def __init__(
+        self, snapshot: Snapshot, question: Question, packing: Packing, why: str, evidence: dict[str, float]
+    ) -> None:
+        self._snapshot, self._question, self._packing = snapshot, question, packing
+        self._why, self._evidence = why, evidence
+        self._bins = question.problem.bins
+
+    def proposals(self) -> list[Proposal]:
+        exits = [*self._exits()]
+        primary = self._primaries(exits)
+        wished: list[tuple[Proposal, tuple[int, ...]]] = []
+        for leaving in exits:
+            wished += self._wish(leaving, primary)
+        return self._ordered(wished)
+
+    def _exits(self) -> Iterator[Exit]:
+        problem, place = self._question.problem, self._packing.place
+        stays = kept(problem, self._packing)
+        for row, items in enumerate(problem.residents):
+            going = items[place[items] != row]
+            released = not stays[row]
+            if len(going) or released:
+                new = {
+                    int(t): tuple(map(int, going[place[going] == t]))
+                    for t in np.unique(place[going])
+                    if t >= self._bins
+                }
+                yield Exit(row, released, tuple(map(int, going[place[going] < self._bins])), new)
+
+    def _primaries(self, exits: list[Exit]) -> dict[int, int]:
+        """Rented bin -> row of who brings most to it."""
+        brings: dict[int, tuple[int, int]] = {}
+        for leaving in exits:
+            for target, items in leaving.new.items():
+                brings[target] = max(brings.get(target, (0, 0)), (len(items), -leaving.row))
+        return {target: -row for target, (_, row) in brings.items()}
+
+    def _wish(self, leaving: Exit, primary: dict[int, int]) -> Iterator[tuple[Proposal, tuple[int, ...]]]:
+        mine = [target for target in leaving.new if primary[target] == leaving.row]
+        if leaving.released and not leaving.stay and len(leaving.new) == len(mine) == 1:
+            resized = self._resized(leaving.row, self._size(mine[0]))
+            if resized is not None:
+                yield resized, ()
+            return
+        name = self._name(leaving.row)
+        for target in mine:
+            items, size = leaving.new[target], self._size(target)
+            moves = tuple(Move(self._app(item), None) for item in items)
+            reason = f"{len(items)} app VMs of {name} to a new {size.name}: {self._why}"
+            yield Separate(name, moves, reason, self._evidence, size.name), ()
+        moves = tuple(Move(self._app(item), self._name(int(self._packing.place[item]))) for item in leaving.stay)
+        if leaving.released and len(mine) == len(leaving.new):
+            what = f"the {len(moves)} app VMs of {name} fit elsewhere" if moves else f"{name} is empty"
+            yield Consolidate(name, moves, f"{what}: {self._why}", self._evidence), leaving.stay
+        elif moves and not leaving.released:
+            yield Separate(name, moves, f"{len(moves)} app VMs leave {name}: {self._why}", self._evidence), leaving.stay
+
+    def _resized(self, row: int, size: CloudVMSize) -> Proposal | None:
+        now, name = self._snapshot.cloud_vms[row].size, self._name(row)
+        reason = f"{name} as a {size.name} instead of a {now.name}: {self._why}"
+        if size.price_per_hour < now.price_per_hour:
+            smaller = size.cores < now.cores or size.memory_bytes < now.memory_bytes
+            return ScaleDown(name, size.name, reason, self._evidence) if smaller else None
+        bigger = size.cores > now.cores or size.memory_bytes > now.memory_bytes
+        return ScaleUp(name, size.name, reason, self._evidence) if bigger else None
+
+    def _ordered(self, wished: list[tuple[Proposal, tuple[int, ...]]]) -> list[Proposal]:
+        """Relief before saving, and nobody before there is room for all that come with it; a ring is left to the planner."""
+        problem, place = self._question.problem, self._packing.place
+        free = problem.bin_capacity.copy()
+        here = np.flatnonzero(problem.present != NOWHERE)
+        np.subtract.at(free, problem.present[here], problem.demand[here])
+        waiting = sorted(wished, key=lambda wish: wish[0].action.saves_money)
+        ordered: list[Proposal] = []
+        while waiting:
+            ready = next((w for w in waiting if self._has_room(free, np.array(w[1], dtype=np.int64))), waiting[0])
+            waiting.remove(ready)
+            items = np.array(ready[1], dtype=np.int64)
+            np.subtract.at(free, place[items], problem.demand[items])
+            np.add.at(free, problem.present[items], problem.demand[items])
+            ordered.append(ready[0])
+        return ordered
+
+    def _has_room(self, free: np.ndarray, items: IntArray) -> bool:
+        problem, place = self._question.problem, self._packing.place
+        after = free.copy()
+        np.subtract.at(after, place[items], problem.demand[items])
+        return bool((after[place[items]] >= -1e-6 * problem.bin_capacity[place[items]]).all())
+
+    def _name(self, row: int) -> str:
+        return self._snapshot.cloud_vms[row].id
+
+    def _app(self, item: int) -> str:
+        return self._snapshot.app_vms[int(self._question.rows[item])].id
+
+    def _size(self, target: int) -> CloudVMSize:
+        return self._snapshot.catalogue[int(self._packing.rented[target - self._bins])]

@@ -1,0 +1,207 @@
+"""All six actions decided together, in money: replicas by what one more is worth, sizes and placement by the optimiser.
+
+Separate from `packing`, which knows no cluster, and from `question`, `demand` and `actions`, which know no decision: this file
+conducts. What it wishes for carries a certificate: what it costs, and what no answer can cost less than (docs/objective.md).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from math import ceil
+from statistics import NormalDist
+
+import numpy as np
+
+from autoscaler.core.model import AppVM
+from autoscaler.core.proposals import Advice, Proposal
+from autoscaler.core.snapshot import NOWHERE, FloatArray, Snapshot
+from autoscaler.core.steps import Certificate
+from autoscaler.packing.problem import objective
+from autoscaler.packing.solve import Answer, Effort, solve
+from autoscaler.strategies import demand as demands
+from autoscaler.strategies import parameters
+from autoscaler.strategies.actions import Script
+from autoscaler.strategies.demand import Demand, expected_shortfall
+from autoscaler.strategies.parameters import count, fraction, ratio
+from autoscaler.strategies.question import HOUR_S, Question, Room, Weights, ask, must_move
+from autoscaler.strategies.replicas import Replicas
+
+SEED = 1  # of the optimiser's chance: the same snapshot gets the same answer
+
+
+def amount(default: float, doc: str) -> float:
+    """Money or seconds, not negative."""
+    return field(default=default, metadata={"doc": doc, "ge": 0.0})
+
+
+@dataclass(frozen=True)
+class Optimal:
+    """Weigh price, unserved demand and moving against each other over a horizon, and prove how good the answer is."""
+
+    horizon_s: float = amount(3600.0, "how long a decision is expected to last; savings are counted over it")
+    unserved_price_per_core_hour: float = amount(1.0, "what a core-hour that was asked for and not served costs")
+    downtime_price_per_minute: float = amount(0.3, "what a minute of an app VM's pause costs")
+    moving_price_per_minute: float = amount(0.003, "what a minute of migration costs beside the pause")
+    moving_price_per_gib: float = amount(0.0005, "what a GiB sent by migrations costs")
+    start_up_s: float = amount(90.0, "how long a cloud VM is paid for before it serves")
+    minimum_billing_s: float = amount(60.0, "the least that is billed for a cloud VM")
+    bandwidth_bytes_per_s: float = amount(125e6, "network of a cloud VM, for predicting migrations")
+    hurdle: float = ratio(3.0, "how many times its moving costs a plan must save over the horizon")
+    least_saving_fraction: float = fraction(0.05, "share of the bill below which nothing is moved to save")
+    cpu_headroom_fraction: float = fraction(0.15, "CPU kept free where app VMs arrive; at least limits.headroom.cpu")
+    cpu_ceiling_fraction: float = fraction(1.0, "expected CPU load above which app VMs have to leave a cloud VM")
+    memory_headroom_fraction: float = fraction(0.05, "memory kept free; at least limits.headroom.memory")
+    cpu_overcommit: float = ratio(4.0, parameters.OVERCOMMIT_DOC)
+    replica_fill_fraction: float = fraction(0.8, "CPU load of a replica above which demand waits")
+    samples: int = count(20, "how many of the newest samples demand is estimated from")
+    lead_samples: int = count(2, "how many samples ahead demand is estimated: until what is decided now serves")
+    isolate: str = field(default="", metadata={"doc": "label whose values never share a cloud VM; empty: none"})
+    boxes: int = count(200, "effort of the bound, in subproblems", 100_000)
+    exchanges: int = count(1500, "effort of filling cloud VMs, in exchanges", 1_000_000)
+    trials: int = count(60, "effort of improvement, in trials", 1_000_000)
+
+    def propose(self, snapshot: Snapshot) -> Advice:
+        replicas, coming = self._replicas(snapshot)
+        if not snapshot.cloud_vms or not snapshot.catalogue:
+            return Advice(tuple(replicas))
+        question = self.question(snapshot, coming)
+        moving, certificate = self._moving(snapshot, question)
+        out = [p for p in replicas if not p.action.saves_money]
+        saved = [p for p in replicas if p.action.saves_money]
+        return Advice((*out, *moving, *saved), certificate)
+
+    def question(self, snapshot: Snapshot, coming: list[tuple[AppVM, float]] | None = None) -> Question:
+        """What the optimiser is asked about `snapshot`."""
+        if coming is None:
+            _, coming = self._replicas(snapshot)
+        wanted = self._per_app_vm(snapshot, coming, self._deviations(snapshot))
+        expected = self._per_app_vm(snapshot, coming, 0.0)
+        weights = Weights(
+            self.horizon_s,
+            self.downtime_price_per_minute / 60,
+            self.moving_price_per_minute / 60,
+            self.moving_price_per_gib,
+            self.start_up_s,
+            self.minimum_billing_s,
+            self.bandwidth_bytes_per_s,
+        )
+        room = Room(
+            1 - self.cpu_headroom_fraction,
+            self.cpu_ceiling_fraction,
+            1 - self.memory_headroom_fraction,
+            self.cpu_overcommit,
+            self.isolate,
+        )
+        return ask(snapshot, wanted, expected, coming, weights, room)
+
+    def answer(self, question: Question) -> Answer:
+        """The best packing found, with its bound."""
+        return solve(question.problem, Effort(self.boxes, self.exchanges, self.trials, 0.002), SEED)
+
+    def _moving(self, snapshot: Snapshot, question: Question) -> tuple[list[Proposal], Certificate | None]:
+        """Relief alone where somebody has to leave; otherwise the optimum, if it pays."""
+        problem = question.problem
+        if must_move(problem):
+            relief = replace(problem, fixed=np.ones(problem.bins, dtype=np.bool_))
+            found = solve(relief, Effort(self.boxes, self.exchanges, self.trials, 0.002), SEED)
+            if found.packing is None:
+                return [], None
+            why = "some cannot stay together where they are, and this is the cheapest relief"
+            bound = Certificate(found.objective, found.lower_bound)
+            script = Script(snapshot, Question(relief, question.rows), found.packing, why, _evidence(found))
+            return script.proposals(), bound
+        found = self.answer(question)
+        if found.packing is None:
+            return [], None
+        now, moving = objective(problem, question.stay), self._disruption(question, found)
+        saved = now - found.objective  # moving is in it
+        if saved < max((self.hurdle - 1) * moving, self.least_saving_fraction * now) or saved <= 0:
+            return [], Certificate(now, min(found.lower_bound, now))
+        hours = self.horizon_s / HOUR_S
+        why = f"all together saves {saved:.4f} in {hours:g} h, after {moving:.4f} for moving"
+        evidence = {**_evidence(found), "saved": saved, "moving_cost": moving}
+        certificate = Certificate(found.objective, found.lower_bound)
+        return Script(snapshot, question, found.packing, why, evidence).proposals(), certificate
+
+    @staticmethod
+    def _disruption(question: Question, found: Answer) -> float:
+        assert found.packing is not None
+        problem = question.problem
+        moves = (problem.present != NOWHERE) & (found.packing.place != problem.present)
+        return float(problem.move_cost[moves].sum())
+
+    def _deviations(self, snapshot: Snapshot) -> float:
+        """Capacity is kept for as many standard deviations as pay: a core's price against that of its not being there."""
+        core = min((s.price_per_hour / s.cores for s in snapshot.catalogue), default=0.0)
+        odds = 1 - core / self.unserved_price_per_core_hour if self.unserved_price_per_core_hour > 0 else 0.5
+        return NormalDist().inv_cdf(min(max(odds, 0.5), 0.999))
+
+    def _per_app_vm(self, snapshot: Snapshot, coming: list[tuple[AppVM, float]], deviations: float) -> FloatArray:
+        """(app VMs,) cores each will want: its own, or its share of its service's."""
+        wanted = demands.of_app_vms(snapshot, self.samples, self.lead_samples).quantile(deviations)
+        shared = demands.of_services(snapshot, self.samples, self.lead_samples).quantile(deviations)
+        more = [app_vm.service for app_vm, _ in coming]
+        for index, rows in enumerate(snapshot.by_service):
+            if len(rows):
+                each = shared[index] / (len(rows) + more.count(snapshot.services[index].id))
+                wanted[rows] = np.minimum(each, snapshot.inventory.app_cores[rows])
+        return np.asarray(np.minimum(wanted, snapshot.inventory.app_cores))
+
+    def _replicas(self, snapshot: Snapshot) -> tuple[list[Proposal], list[tuple[AppVM, float]]]:
+        """What is wished for replicas, and those that are to come with what each will want."""
+        demand = demands.of_services(snapshot, self.samples, self.lead_samples)
+        deviations, writer = self._deviations(snapshot), Replicas(snapshot)
+        proposals: list[Proposal] = []
+        coming: list[tuple[AppVM, float]] = []
+        for index, service in enumerate(snapshot.services):
+            made = writer.within_bounds(index) or self._valued(snapshot, writer, index, demand)
+            proposals += made
+            running = len(snapshot.by_service[index])
+            starts = min(sum(1 for p in made if not p.action.saves_money), max(0, service.max_replicas - running))
+            each = float(demand.quantile(deviations)[index]) / max(1, running + starts)
+            coming += [(replace(service.template, service=service.id), min(each, service.template.cores))] * starts
+        return proposals, coming
+
+    def _valued(self, snapshot: Snapshot, writer: Replicas, index: int, demand: Demand) -> list[Proposal]:
+        """One more while it is worth its price now; one less only while it was not worth it at any time in the window."""
+        service, running = snapshot.services[index], len(snapshot.by_service[index])
+        if not running:
+            return []
+        price = self._price_of(snapshot, service.template)
+        spread, cores = float(demand.spread[index]), service.template.cores * self.replica_fill_fraction
+        need = self._enough(float(demand.now[index]), spread, cores, price)
+        least = self._enough(float(demand.high[index]), spread, cores, price)
+        wanted = need if need > running else min(least, running)
+        wanted = max(wanted, service.min_replicas)
+        if wanted == running:
+            return []
+        mean = float(demand.now[index] if wanted > running else demand.high[index])
+        short = expected_shortfall(mean, spread, min(wanted, running) * cores)
+        reason = (
+            f"{service.id} will want {mean:.2f} +- {spread:.2f} cores: {wanted} replicas (now {running}); with "
+            f"{min(wanted, running)} {short:.3f} cores would be unserved, a replica costs {price:.4f} per hour"
+        )
+        evidence = {"mean_cores": mean, "spread_cores": spread, "shortfall_cores": short, "price_per_hour": price}
+        return writer.change(index, wanted, reason, evidence)
+
+    def _enough(self, mean: float, spread: float, cores: float, price: float) -> int:
+        """The number of replicas up to which one more saves more unserved demand than it costs."""
+        wanted = max(1, ceil((mean - 4 * spread) / cores))
+        while True:
+            gain = expected_shortfall(mean, spread, wanted * cores) - expected_shortfall(
+                mean, spread, (wanted + 1) * cores
+            )
+            if gain * self.unserved_price_per_core_hour <= price:
+                return wanted
+            wanted += 1
+
+    def _price_of(self, snapshot: Snapshot, app_vm: AppVM) -> float:
+        """Per hour, of the room that a replica takes: its memory, and its allocation as far as that can run out."""
+        sizes = snapshot.catalogue
+        per_byte = min((s.price_per_hour / s.memory_bytes for s in sizes), default=0.0)
+        per_core = min((s.price_per_hour / s.cores for s in sizes), default=0.0)
+        return 0.5 * (per_byte * app_vm.memory_bytes + per_core * app_vm.cores / self.cpu_overcommit)
+
+
+def _evidence(found: Answer) -> dict[str, float]:
+    return {"objective": found.objective, "lower_bound": found.lower_bound, "gap_fraction": found.gap_fraction}

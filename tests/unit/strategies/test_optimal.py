@@ -1,0 +1,131 @@
+"""All six decided together: what is wished for, in which order, and what is left alone because it does not pay."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from clusters import app, cluster, service, snapshot
+
+from autoscaler.core.model import Action
+from autoscaler.core.proposals import Consolidate, ScaleDown, ScaleIn, ScaleOut, Separate
+from autoscaler.packing.checker import check
+from autoscaler.strategies.demand import expected_shortfall
+from autoscaler.strategies.optimal import Optimal
+
+
+def halves():
+    """Three app VMs that fill a medium together, on two of them."""
+    return cluster({"c1": ["a", "b"], "c2": ["c"]}, cpu=dict.fromkeys("abc", 0.9))
+
+
+def test_two_half_empty_cloud_vms_become_one() -> None:
+    advice = Optimal().propose(snapshot(halves()))
+    (only,) = advice
+    assert isinstance(only, Consolidate)
+    assert only.cloud_vm == "c2"
+    assert [(move.app_vm, move.target) for move in only.moves] == [("c", "c1")]
+    assert only.evidence["saved"] > 0
+    assert "saves" in only.reason
+
+
+def test_the_certificate_is_a_proven_optimum_here() -> None:
+    question = Optimal().question(snapshot(halves()))
+    answer = Optimal().answer(question)
+    advice = Optimal().propose(snapshot(halves()))
+    assert advice.certificate is not None
+    assert advice.certificate.objective == pytest.approx(answer.objective)
+    assert advice.certificate.lower_bound == pytest.approx(answer.objective)
+    assert answer.packing is not None
+    assert check(question.problem, answer.packing, answer.objective, answer.lower_bound).faults == ()
+
+
+def test_one_that_is_too_big_becomes_smaller() -> None:
+    advice = Optimal().propose(snapshot(cluster({"c1": ["a"]}, sizes={"c1": "large"})))
+    assert [(type(p), p.size) for p in advice if isinstance(p, ScaleDown)] == [(ScaleDown, "small")]
+
+
+def test_nothing_is_moved_where_it_does_not_pay() -> None:
+    dear = Optimal(downtime_price_per_minute=10_000.0)
+    advice = dear.propose(snapshot(halves()))
+    assert list(advice) == []
+    assert advice.certificate is not None
+    assert advice.certificate.objective == pytest.approx(4.0)  # two mediums for an hour
+
+
+def test_an_overloaded_cloud_vm_is_relieved_and_nobody_else_moves() -> None:
+    tenants = [app(name, cores=2.0) for name in ("a", "b", "c")]
+    full = cluster({"c1": tenants, "c2": ["d"]}, cpu={"a": 1.6, "b": 1.6, "c": 1.6, "d": 0.4})
+    advice = Optimal().propose(snapshot(full))
+    (only,) = advice
+    assert isinstance(only, Separate)
+    assert only.cloud_vm == "c1"
+    assert [move.target for move in only.moves] == ["c2"]
+
+
+def test_a_service_gets_what_its_distribution_asks_for() -> None:
+    web = service("web")
+    busy = cluster({"c1": ["web-1", "web-2"]}, services=[web], cpu={"web-1": 0.95, "web-2": 0.95})
+    advice = Optimal().propose(snapshot(busy))
+    out = [p for p in advice if isinstance(p, ScaleOut)]
+    assert out
+    assert out[0].evidence["shortfall_cores"] > 0
+    idle = cluster({"c1": [f"web-{n}" for n in range(6)]}, services=[web], cpu={f"web-{n}": 0.02 for n in range(6)})
+    gone = [p for p in Optimal().propose(snapshot(idle)) if isinstance(p, ScaleIn)]
+    assert len(gone) == 5
+
+
+def test_replicas_stay_within_their_bounds() -> None:
+    web = service("web", at_least=3, at_most=4)
+    idle = cluster({"c1": [f"web-{n}" for n in range(4)]}, services=[web], cpu={f"web-{n}": 0.01 for n in range(4)})
+    assert [p.action for p in Optimal().propose(snapshot(idle)) if p.action.changes_replicas] == [Action.SCALE_IN]
+
+
+def test_tenants_are_separated_and_never_packed_together() -> None:
+    red, blue = (app(name, labels=(("tenant", name),)) for name in ("red", "blue"))
+    together = snapshot(cluster({"c1": [red, blue]}))
+    assert [type(p) for p in Optimal(isolate="tenant").propose(together)] == [Separate]
+    assert [p for p in Optimal().propose(together) if isinstance(p, Separate)] == []
+    parted = snapshot(cluster({"c1": [red], "c2": [blue]}))
+    assert not [p for p in Optimal(isolate="tenant").propose(parted) if isinstance(p, Consolidate)]
+
+
+def test_pinned_ones_and_what_a_plan_works_on_stay() -> None:
+    pinned = cluster({"c1": ["a"], "c2": [app("b", pinned_to="c2")]})
+    (only,) = Optimal().propose(snapshot(pinned))
+    assert (only.key, [move.app_vm for move in only.moves]) == ("c1", ["a"])
+    busy = snapshot(cluster({"c1": ["a"], "c2": ["b"]}), in_flight=frozenset({"c1", "c2"}))
+    assert list(Optimal().propose(busy)) == []
+
+
+def test_what_was_packed_is_left_alone() -> None:
+    """No cycle: the cluster as the wishes leave it is wished for no more."""
+    use = dict.fromkeys("abcd", 0.7)
+    before = cluster({"c1": ["a", "b"], "c2": ["c"], "c3": ["d"]}, cpu=use)
+    wished = Optimal().propose(snapshot(before))
+    where = {move.app_vm: move.target for p in wished if isinstance(p, Consolidate) for move in p.moves}
+    assert where
+    home = {"a": "c1", "b": "c1", "c": "c2", "d": "c3"} | where
+    after = {c: [a for a, at in home.items() if at == c] for c in ("c1", "c2", "c3")}
+    left = cluster({c: apps for c, apps in after.items() if apps}, cpu=use)
+    assert [p for p in Optimal().propose(snapshot(left)) if isinstance(p, Consolidate | Separate)] == []
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_the_worth_of_a_plan_is_monotone(seed: int) -> None:
+    """What pays at some price of a pause pays at any lower one; what pays at some hurdle, at any lower one."""
+    luck = np.random.default_rng(seed)
+    places = {f"c{n}": [f"a{n}{m}" for m in range(luck.integers(1, 4))] for n in range(4)}
+    here = snapshot(cluster(places))
+    counts = [len(Optimal(downtime_price_per_minute=price).propose(here)) > 0 for price in (0.0, 1.0, 30.0, 1e4)]
+    assert counts == sorted(counts, reverse=True)
+    counts = [len(replace(Optimal(), hurdle=hurdle).propose(here)) > 0 for hurdle in (1.0, 3.0, 20.0, 100.0)]
+    assert counts == sorted(counts, reverse=True)
+
+
+def test_the_expected_shortfall_is_that_of_a_simulation() -> None:
+    luck = np.random.default_rng(1).normal(3.0, 0.7, 200_000)
+    for capacity in (2.0, 3.0, 4.0):
+        assert expected_shortfall(3.0, 0.7, capacity) == pytest.approx(np.maximum(luck - capacity, 0).mean(), abs=0.005)
+    assert expected_shortfall(3.0, 0.0, 2.0) == 1.0
