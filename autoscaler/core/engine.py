@@ -162,7 +162,7 @@ class Engine:
         state.ledger = state.ledger.wanting(
             judged.wanted_since or {}
         )  # what was not seen was not there without a break
-        plan, grants = self._plan(judged, snapshot)
+        plan, grants = self.plan(judged, snapshot)
         audit = AuditRecord(judged.decision, plan, figures(snapshot), self._versions())
         state.last = audit
         commands: list[Command] = [Record(audit, event.id)]
@@ -215,7 +215,8 @@ class Engine:
             f"stale: the newest sample of all is {youngest:.0f} s old (limit {limit:.0f} s)" if youngest > limit else ""
         )
 
-    def _plan(self, judged: Judged, snapshot: Snapshot) -> tuple[Plan | None, tuple[Grant, ...]]:
+    def plan(self, judged: Judged, snapshot: Snapshot) -> tuple[Plan | None, tuple[Grant, ...]]:
+        """The plan for what `judged` grants on `snapshot` (None: nothing), and the grants with all that it takes."""
         state = self.state
         if not judged.effects or state.policy is None:
             return None, ()

@@ -11,8 +11,6 @@ from dataclasses import replace
 from autoscaler.core.audit import AuditRecord, figures
 from autoscaler.core.decide import Judged
 from autoscaler.core.engine import Engine, Toolbox
-from autoscaler.core.flight import reserved_bytes
-from autoscaler.core.planner import make_plan
 from autoscaler.core.snapshot import Snapshot
 from autoscaler.core.state import EngineState
 from autoscaler.core.steps import CreateCloudVM, Migrate, Plan, ReleaseCloudVM
@@ -36,11 +34,7 @@ def planned(state: EngineState, toolbox: Toolbox, *, settled: bool = False) -> t
     if settled and judged.wanted_since:
         engine.state.ledger = engine.state.ledger.wanting(dict.fromkeys(judged.wanted_since, LONG_AGO))
         judged = engine.wish()
-    if not judged.effects or state.policy is None:
-        return judged, snapshot, None
-    decision, taken = judged.decision.id, reserved_bytes(state.sagas, state.history)
-    made = make_plan(f"p{decision[1:]}", decision, snapshot, judged.effects, taken, state.policy.limits)
-    return judged, snapshot, judged.certified(made)
+    return judged, snapshot, engine.plan(judged, snapshot)[0]
 
 
 def objective(snapshot: Snapshot, plan: Plan | None) -> Objective:
