@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from dataclasses import replace
 
 import restless
 
-from autoscaler.adapters.journal import SqliteJournal
-from autoscaler.cli.assembly import SECOND_JOURNAL_FILE, Second, assemble
+from autoscaler.adapters.database import open_for_reading
+from autoscaler.adapters.journal import Retention, SqliteJournal
+from autoscaler.cli.assembly import JOURNAL_FILE, SECOND_JOURNAL_FILE, UNTOLD, Second, assemble
 from autoscaler.core.engine import Engine, Toolbox
 from autoscaler.core.events import Word
+from autoscaler.runtime import TICKS_PER_CHECKPOINT
 
 
 class Hold:
@@ -24,7 +27,7 @@ class OtherReasons:
         return [replace(wish, reason="other") for wish in restless.Restless().propose(snapshot)]
 
 
-def beside(strategy, ticks=20, directory=None, policy=None, act=lambda controller: None):
+def beside(strategy, ticks=20, directory=None, policy=None, retention=UNTOLD, act=lambda controller: None):
     told = []
     toolbox = Toolbox(build_strategy=lambda _spec: strategy, compile_condition=lambda text: {}[text])
     second = Second(Engine(toolbox), policy or restless.policy(), told.append)
@@ -33,6 +36,7 @@ def beside(strategy, ticks=20, directory=None, policy=None, act=lambda controlle
         restless.policy(),
         restless.scenario(),
         directory=directory,
+        retention=retention,
         ticks=ticks,
         second=second,
     ) as controller:
@@ -102,3 +106,18 @@ def test_its_failing_journal_ends_the_comparison_only(tmp_path):
     assert str(tmp_path / SECOND_JOURNAL_FILE) in controller.comparison.failed
     assert controller.engine.state.totals.decisions == 60
     assert controller.comparison.second.engine.state.totals.decisions < 60
+
+
+def test_what_bounds_the_journal_bounds_both(tmp_path):
+    beside(Hold(), ticks=2 * TICKS_PER_CHECKPOINT + 5, directory=tmp_path / "all")
+    beside(Hold(), ticks=2 * TICKS_PER_CHECKPOINT + 5, directory=tmp_path / "few", retention=Retention(size_bytes=0))
+    for name in (JOURNAL_FILE, SECOND_JOURNAL_FILE):
+        assert oldest(tmp_path / "all" / name) == 1
+        assert oldest(tmp_path / "few" / name) > 1
+
+
+def oldest(path):
+    with closing(open_for_reading(path)) as database:
+        return database.one(
+            "SELECT min(number) FROM (SELECT number FROM entries UNION SELECT entry + 1 FROM checkpoints)"
+        )[0]
