@@ -75,7 +75,7 @@ def started(lab: Record, kind: str, memory_mib: int) -> Iterator[tuple[str, str,
     address = lab.layout.front(ADDRESS)
     name = create(lab, kind, memory_mib, address)
     try:
-        argv = reach.ssh_argv(lab, "cv1", ["sh", "-c", f"echo begin; xl unpause {name}; sleep 1"])
+        argv = reach.ssh_argv(lab, "cv1", [f"echo begin; xl unpause {name}; sleep 1"])
         with subprocess.Popen(argv, stdout=subprocess.PIPE, stdin=subprocess.DEVNULL) as running:
             assert running.stdout is not None
             running.stdout.readline()
