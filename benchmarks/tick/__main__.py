@@ -36,12 +36,12 @@ GOAL_S, GOAL_BYTES = 1.0, 500e6  # at 10,000 app VMs on 1,000 cloud VMs
 STRATEGY = StrategySpec("composite", {"replicas": {"name": "target_tracking", "cpu_target_fraction": 0.5}})
 
 
-def measure(app_vms: int, seed: int) -> dict[str, Any]:
+def measure(app_vms: int, seed: int, strategy: StrategySpec) -> dict[str, Any]:
     """One row, measured in this process."""
     engine = Engine(Toolbox(registry.build, lambda _text: lambda _variables: True))
     first, second, third = observations(app_vms, seed, 3)
     engine.handle(first)
-    engine.handle(PolicyChanged(0.0, Policy("tick", STRATEGY, limits=Limits()), id="e0"))
+    engine.handle(PolicyChanged(0.0, Policy("tick", strategy, limits=Limits()), id="e0"))
     before_bytes = _peak_bytes()
     begun, cpu = time.perf_counter(), time.process_time()
     commands = engine.handle(second)
@@ -73,11 +73,11 @@ def _peak_bytes() -> int:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
 
 
-def apart(app_vms: int, seed: int, repeat: int) -> dict[str, Any]:
+def apart(app_vms: int, seed: int, repeat: int, strategy: str) -> dict[str, Any]:
     """The median of `repeat` processes."""
     runs = []
     for _ in range(repeat):
-        command = [sys.executable, "-m", "benchmarks.tick", "--one", str(app_vms), "--seed", str(seed)]
+        command = [sys.executable, "-m", "benchmarks.tick", "--one", str(app_vms), "--seed", str(seed), "--strategy", strategy]
         said = subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True)
         runs.append(json.loads(said.stdout))
     row = dict(runs[0])
@@ -109,16 +109,18 @@ def main() -> None:
     parser.add_argument("--sizes", default=",".join(map(str, SIZES)), help="app VMs, comma-separated")
     parser.add_argument("--repeat", type=int, default=3, help="processes per size; the median is reported")
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--strategy", default=STRATEGY.name, help="composite as below, or another with its defaults")
     parser.add_argument("--out", type=Path, help="write the result as JSON")
     parser.add_argument("--one", type=int, help=argparse.SUPPRESS)
     told = parser.parse_args()
+    strategy = STRATEGY if told.strategy == STRATEGY.name else StrategySpec(told.strategy)
     if told.one:
-        print(json.dumps(measure(told.one, told.seed)))
+        print(json.dumps(measure(told.one, told.seed, strategy)))
         return
-    rows = [apart(int(size), told.seed, told.repeat) for size in told.sizes.split(",")]
+    rows = [apart(int(size), told.seed, told.repeat, told.strategy) for size in told.sizes.split(",")]
     conditions = {
-        "strategy": STRATEGY.name,
-        "parameters": STRATEGY.parameters,
+        "strategy": strategy.name,
+        "parameters": strategy.parameters,
         "limits": "defaults",
         "window_samples": Policy("", STRATEGY).window_samples,
         "cloud_vms_by_kind": {name: kind.share for name, kind in KINDS.items()},
