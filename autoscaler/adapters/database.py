@@ -44,10 +44,20 @@ class Database:
 
     def __init__(self, path: Path, connection: sqlite3.Connection, lock: IO[str] | None = None) -> None:
         self.path, self._connection, self._lock = path, connection, lock
+        self._file: tuple[int, int] | None = None
+
+    def stay(self) -> None:
+        """From now on a transaction is refused where the file is no longer the one that was opened: what is written to a
+        deleted file is lost with the process, and another controller could lock a new one in its place."""
+        self._file = _identity(self.path)
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
         """All of it or nothing, durable when it ends."""
+        if self._file is not None and _identity(self.path) != self._file:
+            raise JournalError(
+                f"the journal {self.path} was moved, deleted or replaced while it was in use; put it back if you can, and start again"
+            )
         with self.clear_errors():
             self._connection.execute("BEGIN IMMEDIATE")
             try:
@@ -97,6 +107,7 @@ def open_for_writing(path: Path, *, survive_power_loss: bool = True) -> Database
         database = Database(path, _connected(path, f"file:{_quoted(path)}?mode=rwc"), lock)
         with database.clear_errors():
             _prepare(database, "FULL" if survive_power_loss else "NORMAL")
+        database.stay()
     except BaseException:
         lock.close()
         raise
@@ -121,6 +132,15 @@ def check_whole(database: Database) -> None:
     row = database.one("PRAGMA quick_check(1)")
     if row != ("ok",):
         raise JournalError(f"the journal {database.path} is damaged ({row and row[0]}); restore a copy of it")
+
+
+def _identity(path: Path) -> tuple[int, int]:
+    """Device and inode: which file stands under the name; zeros where there is none."""
+    try:
+        found = path.stat()
+    except OSError:
+        return 0, 0
+    return found.st_dev, found.st_ino
 
 
 def _quoted(path: Path) -> str:

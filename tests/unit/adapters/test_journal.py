@@ -198,6 +198,21 @@ def test_an_unreadable_checkpoint_is_said(path):
         journal.checkpoint()
 
 
+@pytest.mark.parametrize("becomes", ["deleted", "moved", "replaced"])
+def test_what_is_written_to_a_file_that_is_no_longer_there_is_refused(path, becomes):
+    with opened(path) as journal:
+        journal.event(said(1))
+        moved = path.rename(path.with_name("moved.sqlite"))
+        if becomes == "deleted":
+            moved.unlink()
+        if becomes == "replaced":
+            path.write_bytes(moved.read_bytes())
+        with pytest.raises(JournalError, match="moved, deleted or replaced while it was in use"):
+            journal.event(said(2))
+        with pytest.raises(JournalError, match="moved, deleted or replaced"):
+            journal.commands([decided(2)])
+
+
 def test_a_full_disk_is_an_error_and_what_was_written_stays(path):
     written = 0
     with opened(path) as journal:
