@@ -1,4 +1,4 @@
-"""The endpoints: metrics, health, and the API under /api/v1. Reads published views and the journal; changes nothing itself.
+"""The endpoints: metrics, health, and the API under /api/v1 (the status page: see watch.py). Reads published views and the journal; changes nothing itself.
 
 Runs in a thread of its own. A change (pause, resume) is only left in the loop's inbox, and needs the token. Whatever comes
 in, the answer is a document: garbage gets a 4xx that names the fix, never a 5xx and never a traceback.
@@ -29,6 +29,7 @@ from autoscaler.core.engine import Toolbox
 from autoscaler.core.events import Word
 from autoscaler.errors import FlexCapsuleError, UsageError
 from autoscaler.telemetry import token as tokens
+from autoscaler.telemetry import watch
 from autoscaler.telemetry.collector import registry_of
 from autoscaler.telemetry.openapi import PROBLEM, document
 from autoscaler.telemetry.operations import LIST_DEFAULT, LIST_LIMIT, OPERATIONS, Accepted, PauseRequest, Problem
@@ -51,6 +52,9 @@ class Archive(Protocol):
 
     def decision(self, name: str) -> AuditRecord:
         """Raises UsageError where there is none of that id, as `decisions` does."""
+
+    def decisions_about(self, subject: str, limit: int) -> Sequence[AuditRecord]:
+        """The newest ones that wished, refused or planned something about a subject."""
 
 
 class Receipt(Protocol):
@@ -109,6 +113,10 @@ class Endpoints:
 
     async def decisions(self, request: Request) -> Response:
         limit, before = _limit(request), request.query_params.get("before")
+        about = request.query_params.get("about")
+        if about is not None:
+            told = await run_in_threadpool(self._desk.archive.decisions_about, about, limit)
+            return _answer(DecisionList(decisions=[decision_brief(audit) for audit in told], next_before=None))
         found = await run_in_threadpool(self._desk.archive.decisions, limit + 1, before)
         page = [decision_brief(audit) for audit in found[:limit]]
         return _answer(DecisionList(decisions=page, next_before=page[-1].id if len(found) > limit else None))
@@ -189,7 +197,8 @@ def application(desk: Desk) -> Starlette:
         routes=[
             Route(operation.path, getattr(endpoints, name), methods=[operation.method.upper()])
             for operation, name in OPERATIONS
-        ],
+        ]
+        + watch.routes(lambda: desk.observatory.view),
         middleware=[Middleware(TrustedHostMiddleware, allowed_hosts=list(desk.hosts), www_redirect=False)],
         exception_handlers=handlers,
     )

@@ -46,6 +46,11 @@ _LIST: Parameters = {
         f"how many, {LIST_DEFAULT} unless told",
     ),
     "before": ("query", {"type": "string"}, "id of a decision: only older ones"),
+    "about": (
+        "query",
+        {"type": "string"},
+        "id of an app VM, service or cloud VM: only the newest about it; `before` is ignored",
+    ),
 }
 _ID: Parameters = {"id": ("path", {"type": "string"}, "as in the list of decisions")}
 _SECURED = (401, 404, 409, 413, 422)

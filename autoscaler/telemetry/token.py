@@ -17,11 +17,13 @@ OTHERS = stat.S_IRWXG | stat.S_IRWXO
 
 
 def read_or_make(path: Path) -> str:
-    """The token in `path`; a new one (mode 0600) where there is no file. Raises UsageError where others could read it."""
-    try:
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    except FileExistsError:
+    """The token in `path`; a new one (mode 0600, its folder made if need be) where there is no file. Raises UsageError where
+    others could read it, or it cannot be written."""
+    if path.exists():
         return read(path)
+    try:
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     except OSError as error:
         raise UsageError(f"cannot write the token file {path}: {error.strerror}; set http.token_file") from error
     token = secrets.token_urlsafe(BYTES)

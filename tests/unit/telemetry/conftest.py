@@ -85,6 +85,10 @@ class Memory:
                 return audit
         raise UsageError(f"there is no decision {name}")
 
+    def decisions_about(self, subject: str, limit: int) -> Sequence[AuditRecord]:
+        about = [audit for audit in self.records[::-1] if any(d.proposal.key == subject for d in audit.decision.denied)]
+        return about[:limit]
+
 
 @dataclass
 class Controller:

@@ -37,8 +37,15 @@ def test_one_that_is_too_short_to_be_a_secret_is_refused(tmp_path: Path) -> None
 def test_none_and_nowhere(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="cannot read the token file"):
         read(tmp_path / "token")
+    (tmp_path / "file").touch()
     with pytest.raises(UsageError, match="cannot write the token file"):
-        read_or_make(tmp_path / "no" / "token")
+        read_or_make(tmp_path / "file" / "token")
+
+
+def test_the_folder_is_made_for_its_owner_only(tmp_path: Path) -> None:
+    token = read_or_make(tmp_path / "var" / "token")
+    assert (tmp_path / "var").stat().st_mode & 0o777 == 0o700
+    assert read(tmp_path / "var" / "token") == token
 
 
 def test_only_the_whole_token_matches() -> None:
