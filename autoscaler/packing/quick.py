@@ -135,21 +135,22 @@ def turn(
     relief = count
     columns[ROOM][~active] = NOBODY
     chosen = np.zeros(columns.shape[1], dtype=np.bool_)
-    before = columns.copy()
+    saved = np.empty((most, columns.shape[0]))  # what each put of one emptying changed, to take it back
     for column in order:
         if columns[ROOM, column] == NOBODY or chosen[column]:
             continue
         columns[ROOM, column] = NOBODY
-        before[:, :] = columns
         began = count
         found = _tenants(column, residents, starts, guests, where, count)
         _decreasing(found, apps[0])
         for app in found:
             target = _best(app, columns, first, apps, at, rise)
             if target < 0:
-                columns[:, :] = before
+                for number in range(count - 1, began - 1, -1):
+                    columns[:, where[number]] = saved[number - began]
                 count = began
                 break
+            saved[count - began] = columns[:, target]
             _put(app, target, columns, apps)
             guests[count], where[count] = app, target
             count += 1
