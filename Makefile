@@ -4,7 +4,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
-.PHONY: help run test system venv lint format schema clean lab
+.PHONY: help run test system venv lint format schema clean lab monitoring-demo
 help:            ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/'
 
@@ -15,6 +15,10 @@ lab: .venv/.base ## real Xen on this machine (root): two cloud VMs, a Linux app 
 	deploy/setup/packages.sh lab
 	$(BIN)/flexcapsule lab up
 	$(BIN)/flexcapsule lab trip
+
+monitoring-demo: .venv/.dev ## a controller, a real Prometheus that scrapes it, and where to look; Ctrl-C ends both
+	deploy/setup/packages.sh monitoring
+	$(BIN)/python deploy/monitoring/demo.py
 
 test: .venv/.dev ## lint, types, import contracts and all tests but those that need a real machine (make system)
 	$(BIN)/ruff check .
@@ -27,6 +31,7 @@ test: .venv/.dev ## lint, types, import contracts and all tests but those that n
 system: .venv/.dev ## the tests that need root and real parts of the machine
 	test "$$(id -u)" != 0 || deploy/setup/packages.sh lab || echo "no lab packages: tests of the lab will be skipped"
 	test "$$(id -u)" != 0 || deploy/setup/packages.sh libos || echo "no packages to build FlexCapsule OS: its tests will be skipped"
+	test "$$(id -u)" != 0 || deploy/setup/packages.sh monitoring || echo "no Prometheus or Chromium: tests of monitoring will be skipped"
 	$(BIN)/pytest -rs -m system
 
 venv: .venv/.all ## .venv with every optional group (live needs Debian's libvirt-dev, installed by name when root)

@@ -41,6 +41,7 @@ from autoscaler.telemetry.view import Observatory, View
 BODY_LIMIT_BYTES = 16 << 10  # a pause with its reason is a few hundred bytes
 HANGS_AFTER_S = 60.0  # a loop without a tick for this long, or three of its periods, is not alive
 TAKEN_WITHIN_S = 2.0  # a word wakes the loop; it is on record before the answer unless a long tick is going on
+OWN_SITE = ("same-origin", "none")  # what a browser says of our own page, and of none; other callers say nothing
 RETRY_AFTER = {"Retry-After": "1"}
 
 
@@ -146,6 +147,8 @@ class Endpoints:
         return JSONResponse(document([operation for operation, _ in OPERATIONS], Problem))
 
     async def _said(self, request: Request, word: Word) -> Response:
+        if request.headers.get("sec-fetch-site", "none") not in OWN_SITE:
+            raise HTTPException(403, "a page of another site may not ask for this")
         if not tokens.matches(request.headers.get("authorization", ""), self._desk.token):
             raise HTTPException(401, "this needs `Authorization: Bearer TOKEN`", headers={"WWW-Authenticate": "Bearer"})
         asked = await _body(request, PauseRequest)

@@ -53,7 +53,7 @@ _LIST: Parameters = {
     ),
 }
 _ID: Parameters = {"id": ("path", {"type": "string"}, "as in the list of decisions")}
-_SECURED = (401, 404, 409, 413, 422)
+_SECURED = (401, 403, 404, 409, 413, 422)
 OPERATIONS: tuple[tuple[Operation, str], ...] = (
     (Operation("get", "/metrics", "Prometheus metrics"), "metrics"),
     (Operation("get", "/healthz", "Whether the loop turns"), "healthz"),

@@ -65,3 +65,16 @@ def test_decisions_about_one_subject(running: Any) -> None:
     answer = get(running.desk, "/api/v1/decisions?limit=1&about=web")
     assert answer.status_code == 200
     assert [decision["id"] for decision in answer.json()["decisions"]] == ["d5"]
+
+
+@pytest.mark.parametrize("site", ["cross-site", "same-site"])
+def test_a_page_of_another_site_may_not_pause_even_with_the_token(running: Any, site: str) -> None:
+    headers = {"Authorization": "Bearer " + "t" * 43, "Sec-Fetch-Site": site}
+    transport = httpx.ASGITransport(application(running.desk))
+
+    async def ask() -> httpx.Response:
+        async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1") as client:
+            return await client.post("/api/v1/pause", headers=headers, json={})
+
+    assert asyncio.run(ask()).status_code == 403
+    assert running.said == []
