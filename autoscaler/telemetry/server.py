@@ -89,7 +89,7 @@ class Server:
     def __init__(
         self, application: Starlette, listener: socket.socket, headers_within_s: float = HEADERS_WITHIN_S
     ) -> None:
-        self._listener = listener
+        self._listener, self._application = listener, application
         protocol = type("Protocol", (ImpatientProtocol,), {"headers_within_s": headers_within_s})
         config = uvicorn.Config(
             application,
@@ -120,6 +120,7 @@ class Server:
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         del kind, error, traceback
+        self._application.state.ending = True  # streams end themselves; being cut off would be logged as a defect
         self._server.should_exit = True
         self._thread.join(STOP_S + 1.0)
         self._listener.close()

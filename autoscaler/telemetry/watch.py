@@ -35,6 +35,7 @@ HEADERS = {
     "Cache-Control": "no-cache",
 }
 LOOK_S = 1.0  # between two looks; a compressed run ticks faster than anybody can read
+NAPS = 5  # of each wait, so that an open page does not hold up the controller's end
 VIEWERS = 16  # of the server's connections; the others are for scrapes and commands
 HEARTBEAT = ": nothing new\n\n"
 
@@ -63,17 +64,21 @@ class _Stream:
             raise HTTPException(503, f"{VIEWERS} pages are open already", headers={"Retry-After": "5"})
         self._viewers += 1
         try:
-            answer = StreamingResponse(events(self._view), media_type="text/event-stream", headers=HEADERS)
+            app = scope["app"]
+            told = events(self._view, ended=lambda: getattr(app.state, "ending", False))
+            answer = StreamingResponse(told, media_type="text/event-stream", headers=HEADERS)
             await answer(scope, receive, send)
         finally:
             self._viewers -= 1
 
 
-async def events(view: Callable[[], View | None], look_s: float = LOOK_S) -> AsyncIterator[str]:
-    """What has changed since the last look, as text of the stream."""
+async def events(
+    view: Callable[[], View | None], look_s: float = LOOK_S, ended: Callable[[], bool] = lambda: False
+) -> AsyncIterator[str]:
+    """What has changed since the last look, as text of the stream; until the server ends, which it does within a second."""
     told: Inventory | None = None
     shown: View | None = None
-    while True:
+    while not ended():
         newest = view()
         if newest is None or newest is shown:
             yield HEARTBEAT
@@ -83,7 +88,8 @@ async def events(view: Callable[[], View | None], look_s: float = LOOK_S) -> Asy
                 yield _event("inventory", inventory(told))
             shown = newest
             yield _event("moment", moment(newest))
-        await asyncio.sleep(look_s)
+        for _ in range(NAPS):
+            await asyncio.sleep(0.0 if ended() else look_s / NAPS)
 
 
 def _event(name: str, content: Mapping[str, Any]) -> str:

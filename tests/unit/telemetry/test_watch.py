@@ -78,3 +78,13 @@ def test_a_page_of_another_site_may_not_pause_even_with_the_token(running: Any, 
 
     assert asyncio.run(ask()).status_code == 403
     assert running.said == []
+
+
+def test_a_stream_ends_with_the_server(running: Any) -> None:
+    over = iter([False, True])
+
+    async def all_of_it() -> list[str]:
+        stream = events(lambda: running.observatory.view, look_s=0.0, ended=lambda: next(over, True))
+        return [text async for text in stream]
+
+    assert [text.split("\n")[0] for text in asyncio.run(all_of_it())] == ["event: inventory", "event: moment"]
