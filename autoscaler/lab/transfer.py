@@ -13,7 +13,7 @@ from autoscaler.errors import ActuationError
 from autoscaler.lab import network, reach
 from autoscaler.lab.record import Record
 
-LONGEST_S = 300.0
+SHOWN_LINES = 12
 # What xl -vvv says, in the order it happens; the time between two marks is a phase.
 MARKS = (
     ("begin", "begin"),
@@ -52,9 +52,18 @@ def migrate(lab: Record, app_vm: str, source: str, target: str) -> Transfer:
                 if words in line:
                     marks.setdefault(mark, time.monotonic())
     if "done" not in marks:
-        raise ActuationError(
-            f"{app_vm} did not move from {source} to {target}:\n" + "\n".join(said[-12:]), temporary=True
-        )
+        raise ActuationError(f"{app_vm} did not move from {source} to {target}: {failure(said)}", temporary=True)
     began = marks["begin"]
     wire = network.sent_bytes(lab.layout, source, "back") - before
     return Transfer(began, marks["done"] - began, wire, {mark: at - began for mark, at in marks.items()})
+
+
+def failure(said: list[str]) -> str:
+    """What stopped a transfer, from the toolstack's lines; its last ones when none is known."""
+    if any("Failed to enable logdirty" in line for line in said):
+        return (
+            "this hypervisor was built without shadow paging, which live migration of paravirtual app VMs needs; "
+            "make the lab with `flexcapsule lab up --hypervisor rebuild`, or with the default version"
+        )
+    told = [line for line in said if "debug:" not in line]
+    return "\n" + "\n".join(told[-SHOWN_LINES:])
