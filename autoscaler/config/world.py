@@ -16,7 +16,7 @@ from autoscaler.errors import UsageError
 from autoscaler.policylang.calendar import Instant
 from autoscaler.policylang.forms import fill
 from autoscaler.policylang.records import Record, Recorder
-from autoscaler.policylang.references import Misfit, bounds, refuse_misfits, twice, unknown
+from autoscaler.policylang.references import Misfit, cluster_misfits, refuse_misfits, unknown
 from autoscaler.policylang.schema import document_schema
 from autoscaler.policylang.tree import MIB, Node, Source, brief, parse, read_source
 from autoscaler.sim.example import example_scenario
@@ -65,15 +65,9 @@ def check_world(scenario: Scenario, source: Source, root: Node) -> None:
 
 
 def _misfits(scenario: Scenario) -> Iterator[Misfit]:
-    sizes = dict.fromkeys(size.name for size in scenario.catalogue)
     clouds = dict.fromkeys(cloud_vm.id for cloud_vm in scenario.cloud_vms)
-    yield from twice("catalogue", "name", (size.name for size in scenario.catalogue))
-    for group in ("cloud_vms", "services", "app_vms"):
-        yield from twice(group, "id", (part.id for part in getattr(scenario, group)))
-    for row, cloud_vm in enumerate(scenario.cloud_vms):
-        yield from unknown(("cloud_vms", row, "size"), "size of the catalogue", sizes, cloud_vm.size)
+    yield from cluster_misfits(scenario)
     for row, service in enumerate(scenario.services):
-        yield from bounds(("services", row), service.min_replicas, service.max_replicas)
         for number, on in enumerate(service.on):
             yield from unknown(("services", row, "on", number), "cloud VM", clouds, on)
     for row, app_vm in enumerate(scenario.app_vms):

@@ -18,7 +18,7 @@ from autoscaler.core.model import AppVM, CloudVM, CloudVMSize, CloudVMState, Ser
 from autoscaler.core.snapshot import CPU, DIRTY, MEMORY, NOWHERE
 from autoscaler.policylang.calendar import Instant
 from autoscaler.policylang.forms import Form, Name, Text
-from autoscaler.policylang.references import Misfit, Steps, bounds, twice, unknown
+from autoscaler.policylang.references import Misfit, Steps, cluster_misfits, unknown
 from autoscaler.policylang.tree import MIB
 from autoscaler.policylang.units import DURATION, RATE, REAL, WHOLE, Quantity
 from autoscaler.policylang.units import MEMORY as AMOUNT
@@ -164,17 +164,11 @@ def observation(form: ClusterForm) -> Observed:
 
 def misfits(form: ClusterForm) -> Iterator[Misfit]:
     """What does not fit together, in the order of the document's groups."""
-    sizes = dict.fromkeys(size.name for size in form.catalogue)
     clouds = dict.fromkeys(cloud_vm.id for cloud_vm in form.cloud_vms)
     services = dict.fromkeys(service.id for service in form.services)
     partners = {**services, **dict.fromkeys(app_vm.id for app_vm in form.app_vms)}
-    yield from twice("catalogue", "name", (size.name for size in form.catalogue))
-    for group in ("cloud_vms", "services", "app_vms"):
-        yield from twice(group, "id", (part.id for part in getattr(form, group)))
-    for row, cloud_vm in enumerate(form.cloud_vms):
-        yield from unknown(("cloud_vms", row, "size"), "size of the catalogue", sizes, cloud_vm.size)
+    yield from cluster_misfits(form)
     for row, service in enumerate(form.services):
-        yield from bounds(("services", row), service.min_replicas, service.max_replicas)
         if service.replica is not None:
             yield from _strangers(("services", row, "replica"), service.replica, partners)
     for row, app_vm in enumerate(form.app_vms):

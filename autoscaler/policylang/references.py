@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from typing import Any, Protocol
 
 from autoscaler.policylang.forms import locate, path_text
 from autoscaler.policylang.tree import Node, Source, brief
@@ -19,6 +20,34 @@ def refuse_misfits(misfits: Iterable[Misfit], source: Source, root: Node) -> Non
         node, taken = locate(root, steps)
         where = path_text(taken)
         raise source.error(f"{where}: {message}" if where else message, node.line, node.column)
+
+
+class Cluster(Protocol):
+    """What a cluster file and a world file have in common, each in its own types (and with more in them)."""
+
+    @property
+    def catalogue(self) -> Sequence[Any]: ...
+
+    @property
+    def cloud_vms(self) -> Sequence[Any]: ...
+
+    @property
+    def services(self) -> Sequence[Any]: ...
+
+    @property
+    def app_vms(self) -> Sequence[Any]: ...
+
+
+def cluster_misfits(cluster: Cluster) -> Iterator[Misfit]:
+    """What may not be in any cluster: a name given twice, a size that is not in the catalogue, bounds the wrong way round."""
+    sizes = dict.fromkeys(size.name for size in cluster.catalogue)
+    yield from twice("catalogue", "name", (size.name for size in cluster.catalogue))
+    for group in ("cloud_vms", "services", "app_vms"):
+        yield from twice(group, "id", (part.id for part in getattr(cluster, group)))
+    for row, cloud_vm in enumerate(cluster.cloud_vms):
+        yield from unknown(("cloud_vms", row, "size"), "size of the catalogue", sizes, cloud_vm.size)
+    for row, service in enumerate(cluster.services):
+        yield from bounds(("services", row), service.min_replicas, service.max_replicas)
 
 
 def twice(group: str, key: str, ids: Iterable[str]) -> Iterator[Misfit]:

@@ -10,10 +10,11 @@ from collections import defaultdict
 
 import numpy as np
 import pytest
+from driving import drive
 
 from autoscaler import registry
 from autoscaler.core.engine import Engine, Toolbox
-from autoscaler.core.events import PolicyChanged, Record
+from autoscaler.core.events import Execute, PolicyChanged, Record, Undo
 from autoscaler.core.migration import HANDOVER_S
 from autoscaler.core.model import Action, CloudVMSize
 from autoscaler.core.policy import Limits, Policy, StrategySpec
@@ -65,18 +66,10 @@ def week(seed: int):
     cluster, engine = SimulatedCluster(World(scenario)), Engine(Toolbox(registry.build, lambda _text: lambda _: True))
     strategy = StrategySpec("optimal", {"samples": 6, "hurdle": 1.0, "least_saving_fraction": 0.0})
     engine.handle(PolicyChanged(scenario.start_at, Policy("week", strategy, limits=LIMITS, every_s=TICK_S), id="e0"))
-    granted, moved = [], []
-    for tick in range(1, WEEK_TICKS + 1):
-        now = scenario.start_at + tick * TICK_S
-        for number, event in enumerate([*cluster.ended(now), *cluster.read(now)]):
-            object.__setattr__(event, "id", f"e{tick * 1000 + number}")
-            for command in engine.handle(event):
-                if isinstance(command, Record):
-                    granted += [(now, proposal) for proposal in command.audit.decision.granted]
-                elif hasattr(command, "step"):
-                    if isinstance(command.step.action, Migrate):
-                        moved.append((now, command.step.action.app_vm))
-                    cluster.submit(command, now)
+    commanded = drive(engine, cluster, TICK_S, WEEK_TICKS)
+    granted = [(now, p) for now, c in commanded if isinstance(c, Record) for p in c.audit.decision.granted]
+    steps = [(now, c.step.action) for now, c in commanded if isinstance(c, Execute | Undo)]
+    moved = [(now, action.app_vm) for now, action in steps if isinstance(action, Migrate)]
     return granted, moved
 
 

@@ -7,6 +7,7 @@ from dataclasses import replace
 from functools import cache
 
 import pytest
+from driving import drive
 
 from autoscaler import registry
 from autoscaler.config import read_config, read_world, ready_policies
@@ -35,16 +36,12 @@ def live(name: str, ticks: int, later_h: float = 0.0) -> tuple[list, Score]:
     world = World(scenario)
     cluster, engine = SimulatedCluster(world), Engine(Toolbox(registry.build, compile_condition))
     engine.handle(PolicyChanged(scenario.start_at, policy(name), id="e0"))
-    granted = []
-    for tick in range(1, ticks + 1):
-        now = scenario.start_at + tick * tick_s
-        for number, event in enumerate([*cluster.ended(now), *cluster.read(now)]):
-            object.__setattr__(event, "id", f"e{tick * 1000 + number}")
-            for command in engine.handle(event):
-                if isinstance(command, Record):
-                    granted += [((now - scenario.start_at) / HOUR_S, p) for p in command.audit.decision.granted]
-                elif hasattr(command, "step"):
-                    cluster.submit(command, now)
+    granted = [
+        ((now - scenario.start_at) / HOUR_S, proposal)
+        for now, command in drive(engine, cluster, tick_s, ticks)
+        if isinstance(command, Record)
+        for proposal in command.audit.decision.granted
+    ]
     return granted, world.score
 
 
