@@ -62,6 +62,11 @@ class Layout:
     def host_interface(self) -> str:
         return f"fc-{self.name}"
 
+    @property
+    def keys(self) -> Path:
+        """The controller's keys and a copy of every agent's: what `--keys` of other commands wants."""
+        return self.directory / "keys"
+
     def file(self, name: str) -> Path:
         return self.directory / name
 

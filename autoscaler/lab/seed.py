@@ -10,6 +10,7 @@ import os
 import tarfile
 from pathlib import Path
 
+from autoscaler import keys
 from autoscaler.lab.command import run
 from autoscaler.lab.layout import Layout, ordinal
 from autoscaler.lab.record import Record
@@ -19,7 +20,8 @@ BLOCK_BYTES = 1 << 20  # a disk's size must be a multiple of its block
 
 
 def make_keys(record: Record) -> None:
-    """One key for the host, one for the cloud VMs among themselves, one host key each; and ssh's files that use them."""
+    """One key for the host, one for the cloud VMs among themselves, one host key each, and ssh's files that use them; the authority
+    that lets controller and agents know each other."""
     directory = record.layout.directory
     for name in ("host", "peer", *(f"{shape.name}.hostkey" for shape in record.cloud_vms)):
         run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", f"{record.name}-{name}", "-f", str(directory / name)])
@@ -30,6 +32,7 @@ def make_keys(record: Record) -> None:
         known.append(f"{shape.name},{record.layout.front(number)},{record.layout.back(number)} {' '.join(public)}\n")
     _write(directory / "known_hosts", "".join(known), PUBLIC)
     _write(directory / "ssh_config", _ssh_config(record), SECRET)
+    keys.init(record.layout.keys)
     _write(directory / "ssh", f'#!/bin/sh\nexec ssh -F "{directory}/ssh_config" "$@"\n', 0o700)
 
 
@@ -45,9 +48,20 @@ def make_seed(record: Record, cloud_vm: str) -> Path:
         _add(archive, "ssh_host_ed25519_key.pub", (directory / f"{cloud_vm}.hostkey.pub").read_bytes(), PUBLIC)
         _add(archive, "id_ed25519", (directory / "peer").read_bytes(), SECRET)
         _add(archive, "known_hosts", (directory / "known_hosts").read_bytes(), PUBLIC)
+        for name, content in _agent_keys(record, cloud_vm).items():
+            _add(archive, f"keys/{name}", content.encode(), SECRET)
     path = directory / f"{cloud_vm}.seed"
     _write(path, packed.getvalue().ljust(-(-packed.tell() // BLOCK_BYTES) * BLOCK_BYTES, b"\0"), SECRET)
     return path
+
+
+def _agent_keys(record: Record, cloud_vm: str) -> dict[str, str]:
+    """A certificate for the agent at both of its addresses: new with every seed, so that a cloud VM that is gone leaves none."""
+    number = ordinal(cloud_vm)
+    layout = record.layout
+    keys.issue(layout.keys, cloud_vm, [layout.front(number), layout.back(number), f"{cloud_vm}.back"])
+    held = keys.share(layout.keys, cloud_vm)
+    return {"authority.pem": held.authority, f"{cloud_vm}.pem": held.certificate, f"{cloud_vm}.key": held.key}
 
 
 def _environment(record: Record, cloud_vm: str) -> str:

@@ -8,6 +8,7 @@ import tarfile
 
 import pytest
 
+from autoscaler import keys
 from autoscaler.lab import seed
 from autoscaler.lab.record import CloudVMShape, Record
 
@@ -44,6 +45,15 @@ def test_the_seed_is_whole_blocks_of_a_tar_archive_that_says_who_the_cloud_vm_is
         assert {entry.name for entry in archive if entry.mode & 0o077 == 0} >= {"ssh_host_ed25519_key", "id_ed25519"}
     assert "NAME=cv1\nFRONT=10.77.3.1/24\nBACK=10.78.3.1/24\n" in environment
     assert "10.78.3.2 cv2.back" in environment
+
+
+def test_the_seed_carries_the_agents_keys_and_nobody_elses(lab: Record) -> None:
+    with tarfile.open(lab.layout.file("cv1.seed")) as archive:
+        carried = {entry.name: entry.mode for entry in archive if entry.name.startswith("keys/")}
+    assert carried == dict.fromkeys(("keys/authority.pem", "keys/cv1.pem", "keys/cv1.key"), 0o600)
+    held = keys.read(lab.layout.keys, "cv1")
+    assert (held.uri, held.addresses) == ("flexcapsule://agent/cv1", ("10.77.3.1", "10.78.3.1"))
+    assert lab.layout.keys.stat().st_mode & 0o777 == 0o700
 
 
 def test_hosts_are_known_before_the_first_connection(lab: Record) -> None:
