@@ -142,9 +142,9 @@ def trusted(directory: Path) -> int:
     return len(_authorities(directory))
 
 
-def context(directory: Path, name: str = CONTROLLER, *, server: bool = False) -> ssl.SSLContext:
+def context(directory: Path, name: str = CONTROLLER, *, serving: bool = False) -> ssl.SSLContext:
     """TLS 1.3 as `name`, which takes nobody without a certificate of a trusted authority. Raises UsageError with the fix."""
-    made = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER if server else ssl.PROTOCOL_TLS_CLIENT)
+    made = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER if serving else ssl.PROTOCOL_TLS_CLIENT)
     made.minimum_version = ssl.TLSVersion.TLSv1_3
     made.verify_mode = ssl.CERT_REQUIRED
     certificate, key = directory / f"{name}.pem", directory / f"{name}.key"

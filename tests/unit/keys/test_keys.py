@@ -60,32 +60,32 @@ def test_nobody_else_can_read_them_even_without_umask(tmp_path: Path) -> None:
 
 
 def test_an_agent_sees_who_calls_it(directory: Path) -> None:
-    agent, controller = keys.context(directory, "cv1", server=True), keys.context(directory)
+    agent, controller = keys.context(directory, "cv1", serving=True), keys.context(directory)
     assert ("URI", "flexcapsule://controller") in greeted(agent, controller, "127.0.0.1")["subjectAltName"]  # type: ignore[operator]
 
 
 def test_one_agent_cannot_pass_for_another(directory: Path) -> None:
     with pytest.raises(ssl.SSLCertVerificationError, match=r"127\.0\.0\.2"):
-        greeted(keys.context(directory, "cv1", server=True), keys.context(directory), "127.0.0.2")
+        greeted(keys.context(directory, "cv1", serving=True), keys.context(directory), "127.0.0.2")
 
 
 def test_no_certificate_no_answer(directory: Path) -> None:
     stranger = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     stranger.load_verify_locations(directory / "authority.pem")
     with pytest.raises(ssl.SSLError, match="PEER_DID_NOT_RETURN_A_CERTIFICATE"):
-        greeted(keys.context(directory, "cv1", server=True), stranger, "127.0.0.1")
+        greeted(keys.context(directory, "cv1", serving=True), stranger, "127.0.0.1")
 
 
 def test_another_clusters_certificate_is_refused(directory: Path, tmp_path: Path) -> None:
     keys.init(tmp_path / "other")
     with pytest.raises(ssl.SSLError):
-        greeted(keys.context(directory, "cv1", server=True), keys.context(tmp_path / "other"), "127.0.0.1")
+        greeted(keys.context(directory, "cv1", serving=True), keys.context(tmp_path / "other"), "127.0.0.1")
 
 
 def test_an_expired_certificate_is_refused(directory: Path) -> None:
     keys.issue(directory, "controller", now=1_000_000_000.0)
     with pytest.raises(ssl.SSLError, match="CERTIFICATE_VERIFY_FAILED"):
-        greeted(keys.context(directory, "cv1", server=True), keys.context(directory), "127.0.0.1")
+        greeted(keys.context(directory, "cv1", serving=True), keys.context(directory), "127.0.0.1")
 
 
 def test_a_certificate_says_until_when(directory: Path) -> None:
@@ -94,9 +94,9 @@ def test_a_certificate_says_until_when(directory: Path) -> None:
 
 def test_a_rotation_turns_nobody_away(directory: Path) -> None:
     """Every pair of an old and a new certificate can talk, at every point between begin and end."""
-    old = keys.context(directory, "cv1", server=True)
+    old = keys.context(directory, "cv1", serving=True)
     keys.begin_rotation(directory)
-    both, old_leaf = keys.context(directory, "cv1", server=True), keys.context(directory)
+    both, old_leaf = keys.context(directory, "cv1", serving=True), keys.context(directory)
     greeted(old, old_leaf, "127.0.0.1")
     greeted(both, old_leaf, "127.0.0.1")
     keys.renew(directory, "controller")
@@ -107,9 +107,9 @@ def test_a_rotation_turns_nobody_away(directory: Path) -> None:
         keys.renew(directory, name)
     keys.end_rotation(directory)
     assert keys.trusted(directory) == 1
-    greeted(keys.context(directory, "cv1", server=True), keys.context(directory), "127.0.0.1")
+    greeted(keys.context(directory, "cv1", serving=True), keys.context(directory), "127.0.0.1")
     with pytest.raises(ssl.SSLError):
-        greeted(keys.context(directory, "cv1", server=True), old_leaf, "127.0.0.1")
+        greeted(keys.context(directory, "cv1", serving=True), old_leaf, "127.0.0.1")
 
 
 def test_renewal_keeps_names_and_changes_the_key(directory: Path) -> None:
