@@ -137,6 +137,7 @@ class Engine:
             hours = max(0.0, event.at - before.at) / 3600.0
             state.totals.cost += before.inventory.price_per_hour * hours
         commands = self._forget_absent(event)
+        commands += self._doubt(event)
         commands += self._advance(event)
         if self._due(event.at):
             commands += self._turn(event)
@@ -145,6 +146,11 @@ class Engine:
     def _forget_absent(self, event: Observed) -> list[Command]:
         reason = f"is no longer remembered as paused or stuck: it has not been seen for {ABSENT_S / 86400.0:.0f} days"
         return [self._alert(f"{id_} {reason}", event.id, id_) for id_ in self.state.forget_absent(event.at, ABSENT_S)]
+
+    def _doubt(self, event: Observed) -> list[Command]:
+        """What contradicts itself is left alone until it does not any more; a person is called once."""
+        before, self.state.doubts = self.state.doubts, event.doubts
+        return [self._alert(f"{id_}: {why}", event.id, id_) for id_, why in event.doubts.items() if id_ not in before]
 
     def _due(self, now: float) -> bool:
         policy, last = self.state.policy, self.state.decided_at
@@ -196,7 +202,7 @@ class Engine:
             policy=policy,
             ledger=state.ledger.wanting(wanted),
             paused=state.paused,
-            stuck=state.stuck,
+            stuck=state.alone,
             filling=filling(state.sagas),
             conditions=self._conditions,
             forecast=forecast,
@@ -220,7 +226,7 @@ class Engine:
         state = self.state
         if not judged.effects or state.policy is None:
             return None, ()
-        shut = {*snapshot.in_flight, *state.paused, *state.stuck}
+        shut = {*snapshot.in_flight, *state.paused, *state.alone}
         return plan_within_budgets(judged, snapshot, state.ledger, self._reserved(), state.policy.limits, shut)
 
     def _reserved(self) -> Mapping[str, float]:
@@ -236,7 +242,7 @@ class Engine:
         going: list[Saga] = []
         for row, saga in enumerate(state.sagas):
             others = (*going, *state.sagas[row + 1 :])
-            moved, moves = sagas.advance(saga, event.at, eyes(snapshot, others, limits, state.paused, state.stuck))
+            moved, moves = sagas.advance(saga, event.at, eyes(snapshot, others, limits, state.paused, state.alone))
             commands += [Execute(step, event.id) for step in moves.execute]
             commands += [Undo(step, step.id + sagas.UNDO, step.undo, event.id) for step in moves.undo if step.undo]
             commands += [self._alert(reason, event.id, subject) for subject, reason in moves.alerts]

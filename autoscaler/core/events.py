@@ -22,7 +22,8 @@ class Observed:
     """What the source saw. Identity fields are None where nothing changed since the last one (complete in the first).
 
     placement: (app VMs,) row in cloud_vms, -1 nowhere. sampled_at: (app VMs,) time of the newest sample.
-    samples: metric -> (app VMs,), NaN where none came.
+    samples: metric -> (app VMs,), NaN where none came. doubts: id -> how what was seen of it contradicts itself: a person is
+    called, and nothing touches it while that is so.
     """
 
     at: float
@@ -33,6 +34,7 @@ class Observed:
     cloud_vms: tuple[CloudVM, ...] | None = None
     app_vms: tuple[AppVM, ...] | None = None
     services: tuple[Service, ...] | None = None
+    doubts: Mapping[str, str] = field(default_factory=dict)
     id: str = ""
 
 

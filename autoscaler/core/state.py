@@ -18,7 +18,7 @@ DEFAULT_WINDOW = 30
 @dataclass(slots=True)
 class EngineState:
     """`paused`: id ('' = the cluster) -> why. `stuck`: id -> why. `seen_at`: those ids -> when they were last observed (or
-    named). `last`: the newest decision's record."""
+    named). `doubts`: id -> how the newest observation of it contradicts itself. `last`: the newest decision's record."""
 
     policy: Policy | None = None
     history: History = field(default_factory=lambda: History(DEFAULT_WINDOW))
@@ -27,9 +27,15 @@ class EngineState:
     paused: Mapping[str, str] = field(default_factory=dict)
     stuck: Mapping[str, str] = field(default_factory=dict)
     seen_at: Mapping[str, float] = field(default_factory=dict)
+    doubts: Mapping[str, str] = field(default_factory=dict)
     decided_at: float | None = None
     last: AuditRecord | None = None
     totals: Totals = field(default_factory=Totals)
+
+    @property
+    def alone(self) -> Mapping[str, str]:
+        """id -> why nothing touches it before a person has looked: what is stuck, and what is in doubt."""
+        return {**self.doubts, **self.stuck} if self.doubts else self.stuck
 
     def forget_absent(self, at: float, absent_s: float) -> tuple[str, ...]:
         """Forget pauses of, and stuck steps on, what has not been observed for `absent_s`; which that were."""

@@ -30,6 +30,7 @@ from autoscaler.core.model import Action, CloudVMState
 from autoscaler.core.snapshot import NOWHERE, FloatArray, Snapshot
 from autoscaler.core.steps import Cordon, CreateCloudVM, Migrate, ReleaseCloudVM, StartAppVM, StopAppVM
 from autoscaler.core.totals import BUCKETS_S, Durations, Totals
+from autoscaler.telemetry.trail import DOWNTIME, Trail
 from autoscaler.telemetry.used import limits_in_use
 from autoscaler.telemetry.view import Observatory, View
 
@@ -53,7 +54,7 @@ class EngineCollector(Collector):
             yield from _app_vms(view.snapshot)
             yield from _decisions(view.state.totals)
             yield from limits_in_use(view)
-            yield from _steps(view)
+            yield from _steps(view, self._observatory.trail)
             yield from _simulated(view)
 
 
@@ -92,7 +93,7 @@ def _controller(view: View, now: float) -> Iterator[Metric]:
         {("newest",): float(ages.min()), ("oldest",): float(ages.max())},
     )
     yield _gauge("flexcapsule_paused_subjects", "Subjects an operator has paused", len(state.paused))
-    yield _gauge("flexcapsule_stuck_subjects", "Subjects that wait for a person", len(state.stuck))
+    yield _gauge("flexcapsule_stuck_subjects", "Subjects that wait for a person", len(state.alone))
     yield _counter("flexcapsule_alerts_total", "Alerts raised", state.totals.alerts)
 
 
@@ -161,7 +162,7 @@ def _decisions(totals: Totals) -> Iterator[Metric]:
     )
 
 
-def _steps(view: View) -> Iterator[Metric]:
+def _steps(view: View, trail: Trail) -> Iterator[Metric]:
     totals = view.state.totals
     yield _labelled(
         CounterMetricFamily("flexcapsule_steps_total", "Steps that ended", labels=["kind", "outcome"]),
@@ -169,10 +170,10 @@ def _steps(view: View) -> Iterator[Metric]:
     )
     durations = HistogramMetricFamily("flexcapsule_step_duration_seconds", "Time that steps done took", labels=["kind"])
     for kind in STEP_KINDS:
-        _observe(durations, [kind], totals.step_s.get(kind, Durations()))
+        _observe(durations, [kind], totals.step_s.get(kind, Durations()), trail, kind)
     yield durations
     downtime = HistogramMetricFamily("flexcapsule_migration_downtime_seconds", "Pause of an app VM while it migrated")
-    _observe(downtime, [], totals.downtime)
+    _observe(downtime, [], totals.downtime, trail, DOWNTIME)
     yield downtime
     yield _counter("flexcapsule_migration_sent_bytes_total", "Bytes copied by migrations", totals.sent_bytes)
     going = [action.kind for action in running(view.state.sagas)]
@@ -218,8 +219,9 @@ def _counts(counts: Mapping[str, int], known: Iterable[tuple[str, ...]]) -> dict
     return values
 
 
-def _observe(family: HistogramMetricFamily, labels: list[str], durations: Durations) -> None:
-    """Add a histogram; Prometheus wants cumulative buckets."""
+def _observe(family: HistogramMetricFamily, labels: list[str], durations: Durations, trail: Trail, kind: str) -> None:
+    """Add a histogram, with an exemplar in each bucket that has one; Prometheus wants cumulative buckets."""
     edges = (*(str(edge) for edge in BUCKETS_S), "+Inf")
     cumulative = np.cumsum(durations.counts).tolist()
-    family.add_metric(labels, list(zip(edges, cumulative, strict=True)), sum_value=durations.sum_s)
+    exemplars = [trail.exemplar(kind, bucket) for bucket in range(len(edges))]
+    family.add_metric(labels, list(zip(edges, cumulative, exemplars, strict=True)), sum_value=durations.sum_s)

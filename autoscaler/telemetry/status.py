@@ -114,7 +114,7 @@ def status_report(view: View) -> StatusReport:
         alerts=state.totals.alerts,
         plans=[_in_flight(saga) for saga in state.sagas],
         paused=[Held(subject=subject, why=why) for subject, why in sorted(state.paused.items())],
-        stuck=[Held(subject=subject, why=why) for subject, why in sorted(state.stuck.items())],
+        stuck=[Held(subject=subject, why=why) for subject, why in sorted(state.alone.items())],
         last=None if state.last is None else decision_brief(state.last),
         second_policy=None if view.beside is None else _beside(view.beside),
     )

@@ -480,3 +480,18 @@ def test_identity_that_is_not_repeated_stays(story):
     assert story.sees(brief, separate("X", "a>Z")) == ["p3.s1: migrate a X>Z"]
     assert [c.id for c in without(first, "Y")] == ["X", "Z"]
     assert first.app_vms[0].memory_bytes == 100 * MIB
+
+
+def test_what_contradicts_itself_is_told_once_and_left_alone_until_it_does_not(story):
+    def doubted(at):
+        return replace(seen(at=at), doubts={"a": "it runs on X and on Z at once"})
+
+    assert story.sees(doubted(T0), separate("X", "a>Z")) == [
+        "alert: a: it runs on X and on Z at once",
+        "separate X: stuck",
+    ]
+    assert story.sees(doubted(T0 + 60), separate("X", "a>Z")) == ["separate X: stuck"]
+    assert story.says("resume", "a", at=T0 + 90) == []
+    assert story.state.alone == {"a": "it runs on X and on Z at once"}, "only an observation ends a doubt"
+    assert story.sees(seen(at=T0 + 120), separate("X", "a>Z")) == ["p5.s1: migrate a X>Z"]
+    assert story.state.alone == {}
