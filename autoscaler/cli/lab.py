@@ -84,7 +84,7 @@ def status(name: LabName = "lab", json: AsJson = False) -> None:
         ("cloud VM", "state", "address", ">cores", ">MiB", ">free MiB", "app VMs"),
         (
             (
-                c.name,
+                f"{c.name} ({c.called})" if c.called else c.name,
                 c.state,
                 c.address,
                 str(c.cores),
@@ -191,6 +191,50 @@ def trip(
     )
     if any(not move.intact for move in moves):
         raise typer.Exit(1)
+
+
+@app.command("add", short_help="Add a cloud VM to a running lab.")
+def add(
+    name: LabName = "lab",
+    cores: Annotated[int, typer.Option(metavar="N", min=1, help="Its cores.")] = 1,
+    memory_mib: Annotated[int, typer.Option(metavar="MIB", help="Its memory, in MiB; 512 is the least.")] = 768,
+    called: Annotated[
+        str, typer.Option(metavar="NAME", help="A second name for it; asked for again, it is not made again.")
+    ] = "",
+    patience: Patience = 180,
+    json: AsJson = False,
+) -> None:
+    """Add one cloud VM to a running lab and wait until it answers. Killed meanwhile, the same --called goes on with it.
+
+    \b
+    Examples:
+      flexcapsule lab add --name big --memory-mib 1024
+    """
+    import time
+    from dataclasses import asdict
+
+    from autoscaler.cli import lab_progress, show
+    from autoscaler.lab import expansion, record
+    from autoscaler.lab.layout import ordinal
+
+    began = time.monotonic()
+    with lab_progress.followed(quiet=json) as follow:
+        made = expansion.add(name, cores, memory_mib, called=called, follow=follow, patience_s=patience)
+    address = record.existing(name).layout.front(ordinal(made.name))
+    if json:
+        show.print_json({**asdict(made), "address": address})
+        return
+    print(f"lab {name}: {made.name}  {address}  ready in {time.monotonic() - began:.1f} s")
+
+
+@app.command("remove", short_help="Remove one cloud VM of a running lab.")
+def remove(cloud_vm: CloudVMName, name: LabName = "lab") -> None:
+    """Remove one cloud VM, with the app VMs on it; the rest of the lab goes on. CLOUD_VM may be its second name."""
+    from autoscaler.lab import expansion, record
+
+    own = expansion.named(record.existing(name), cloud_vm)
+    expansion.remove(name, own)
+    print(f"lab {name}: {own} removed")
 
 
 @app.command("down", short_help="Remove a lab and everything of it.")

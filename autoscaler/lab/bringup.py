@@ -26,9 +26,13 @@ Follow = Callable[[Mapping[str, machine.Progress]], None]
 def shapes(count: int, cores: int, memory_mib: int) -> tuple[CloudVMShape, ...]:
     if not 1 <= count <= CLOUD_VMS_MOST:
         raise UsageError(f"a lab has 1 to {CLOUD_VMS_MOST} cloud VMs, not {count}")
+    check_memory(memory_mib)
+    return tuple(CloudVMShape(f"cv{i}", cores, memory_mib) for i in range(1, count + 1))
+
+
+def check_memory(memory_mib: int) -> None:
     if memory_mib < 512:
         raise UsageError(f"{memory_mib} MiB are too little: Xen and its management VM need 512 MiB to start")
-    return tuple(CloudVMShape(f"cv{i}", cores, memory_mib) for i in range(1, count + 1))
 
 
 def up(

@@ -17,9 +17,10 @@ QUESTION = "xl list -l; echo; xl info | sed -n 's/^free_memory *: *//p'"
 
 @dataclass(frozen=True, slots=True)
 class CloudVMCondition:
-    """`state`: up, booting, ended, or unreachable."""
+    """`state`: up, booting, ended, or unreachable. `called`: a controller's name for it, if it has one."""
 
     name: str
+    called: str
     state: str
     address: str
     libvirt_uri: str
@@ -46,7 +47,7 @@ class LabCondition:
 
 def of(lab: Record) -> LabCondition:
     """Ask all cloud VMs at once."""
-    with ThreadPoolExecutor(len(lab.cloud_vms)) as pool:
+    with ThreadPoolExecutor(max(1, len(lab.cloud_vms))) as pool:
         return LabCondition(lab, tuple(pool.map(lambda shape: _cloud_vm(lab, shape), lab.cloud_vms)))
 
 
@@ -63,7 +64,9 @@ def _cloud_vm(lab: Record, shape: CloudVMShape) -> CloudVMCondition:
     state, free_mib, app_vms = _asked(lab, shape.name)
     uri = seed.libvirt_uri(lab.layout, shape.name)
     address = lab.layout.front(ordinal(shape.name))
-    return CloudVMCondition(shape.name, state, address, uri, shape.cores, shape.memory_mib, free_mib, app_vms)
+    return CloudVMCondition(
+        shape.name, shape.called, state, address, uri, shape.cores, shape.memory_mib, free_mib, app_vms
+    )
 
 
 def _asked(lab: Record, name: str) -> tuple[str, int | None, tuple[str, ...]]:

@@ -72,6 +72,15 @@ def remove(layout: Layout) -> None:
         raise ActuationError(f"lab {layout.name} could not be removed whole; left: {rest}", temporary=True)
 
 
+def remove_cloud_vm(layout: Layout, cloud_vm: str) -> None:
+    """End one cloud VM's machine and remove its files; the rest of the lab stays. Raises ActuationError where it lives on."""
+    _end(_named(layout, cloud_vm))
+    for path in layout.directory.glob(f"{cloud_vm}.*"):
+        path.unlink(missing_ok=True)
+    if rest := _named(layout, cloud_vm):
+        raise ActuationError(f"{cloud_vm} of lab {layout.name} could not be ended: process {rest}", temporary=True)
+
+
 def _inside(layout: Layout) -> set[int]:
     """Processes in the lab's namespace: all of them are the lab's."""
     if not Path("/run/netns", layout.namespace).exists():
@@ -80,15 +89,18 @@ def _inside(layout: Layout) -> set[int]:
     return {int(pid) for pid in said.split()} - {os.getpid()}
 
 
-def _named(layout: Layout) -> set[int]:
-    """QEMU processes that bear the lab's name, wherever they are: a namespace may be gone while they live."""
-    mark = f"guest={layout.process_name('')}".encode()
+def _named(layout: Layout, cloud_vm: str = "") -> set[int]:
+    """QEMU processes that bear the lab's name (and that of `cloud_vm`), wherever they are: a namespace may be gone while
+    they live."""
+    mark = f"guest={layout.process_name(cloud_vm)}".encode()
     found = set()
     for directory in Path("/proc").iterdir():
         if directory.name.isdigit():
             with suppress(OSError):
                 words = (directory / "cmdline").read_bytes().split(b"\0")
-                if b"qemu" in words[0] and any(word.startswith(mark) for word in words):
+                if b"qemu" in words[0] and any(
+                    word == mark or (not cloud_vm and word.startswith(mark)) for word in words
+                ):
                     found.add(int(directory.name))
     return found
 

@@ -94,6 +94,11 @@ def make_taps(layout: Layout, cloud_vm: str) -> None:
         run([*inside, "link", "set", name, "master", bridge, "up"])
 
 
+def remove_taps(layout: Layout, cloud_vm: str) -> None:
+    for bridge in BRIDGES:
+        run(["ip", "-n", layout.namespace, "link", "delete", tap(cloud_vm, bridge)], check=False)
+
+
 def sent_bytes(layout: Layout, cloud_vm: str, bridge: str) -> int:
     """Bytes that the cloud VM has sent into `bridge`, Ethernet headers included: what its tap has received from it."""
     links = json.loads(output(["ip", "-n", layout.namespace, "-json", "-stats", "link", "show", tap(cloud_vm, bridge)]))

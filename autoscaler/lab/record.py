@@ -25,11 +25,14 @@ MACHINE_LOCK = Path(
 
 @dataclass(frozen=True, slots=True)
 class CloudVMShape:
-    """One cloud VM as asked for."""
+    """One cloud VM as asked for. `called`: the name that a controller knows it by, "" = its own. `ready`: whether it was up
+    once; one that is not is still being made, or was when its maker died."""
 
     name: str
     cores: int
     memory_mib: int
+    called: str = ""
+    ready: bool = True
 
 
 @dataclass(frozen=True, slots=True)

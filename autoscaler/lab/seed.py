@@ -22,9 +22,33 @@ BLOCK_BYTES = 1 << 20  # a disk's size must be a multiple of its block
 def make_keys(record: Record) -> None:
     """One key for the host, one for the cloud VMs among themselves, one host key each, and ssh's files that use them; the authority
     that lets controller and agents know each other."""
+    for name in ("host", "peer", *(_host_key(shape.name) for shape in record.cloud_vms)):
+        _make_key(record, name)
+    keys.init(record.layout.keys)
     directory = record.layout.directory
-    for name in ("host", "peer", *(f"{shape.name}.hostkey" for shape in record.cloud_vms)):
-        run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", f"{record.name}-{name}", "-f", str(directory / name)])
+    _write(directory / "ssh", f'#!/bin/sh\nexec ssh -F "{directory}/ssh_config" "$@"\n', 0o700)
+    write_ssh_files(record)
+
+
+def make_host_key(record: Record, cloud_vm: str) -> None:
+    """The ssh host key of a cloud VM that joins a lab; an earlier one of that name is replaced."""
+    for ending in ("", ".pub"):
+        (record.layout.directory / f"{_host_key(cloud_vm)}{ending}").unlink(missing_ok=True)
+    _make_key(record, _host_key(cloud_vm))
+
+
+def _host_key(cloud_vm: str) -> str:
+    return f"{cloud_vm}.hostkey"
+
+
+def _make_key(record: Record, name: str) -> None:
+    path = record.layout.directory / name
+    run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", f"{record.name}-{name}", "-f", str(path)])
+
+
+def write_ssh_files(record: Record) -> None:
+    """How ssh reaches each of the cloud VMs, and by which key it knows it."""
+    directory = record.layout.directory
     known = []
     for shape in record.cloud_vms:
         public = (directory / f"{shape.name}.hostkey.pub").read_text().split()[:2]
@@ -32,8 +56,6 @@ def make_keys(record: Record) -> None:
         known.append(f"{shape.name},{record.layout.front(number)},{record.layout.back(number)} {' '.join(public)}\n")
     _write(directory / "known_hosts", "".join(known), PUBLIC)
     _write(directory / "ssh_config", _ssh_config(record), SECRET)
-    keys.init(record.layout.keys)
-    _write(directory / "ssh", f'#!/bin/sh\nexec ssh -F "{directory}/ssh_config" "$@"\n', 0o700)
 
 
 def make_seed(record: Record, cloud_vm: str) -> Path:
@@ -44,7 +66,7 @@ def make_seed(record: Record, cloud_vm: str) -> Path:
         _add(archive, "env", _environment(record, cloud_vm).encode(), PUBLIC)
         authorized = (directory / "host.pub").read_bytes() + (directory / "peer.pub").read_bytes()
         _add(archive, "authorized_keys", authorized, SECRET)
-        _add(archive, "ssh_host_ed25519_key", (directory / f"{cloud_vm}.hostkey").read_bytes(), SECRET)
+        _add(archive, "ssh_host_ed25519_key", (directory / _host_key(cloud_vm)).read_bytes(), SECRET)
         _add(archive, "ssh_host_ed25519_key.pub", (directory / f"{cloud_vm}.hostkey.pub").read_bytes(), PUBLIC)
         _add(archive, "id_ed25519", (directory / "peer").read_bytes(), SECRET)
         _add(archive, "known_hosts", (directory / "known_hosts").read_bytes(), PUBLIC)
