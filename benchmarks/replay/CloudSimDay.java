@@ -8,6 +8,7 @@ import java.util.Comparator;
 import java.util.List;
 import org.cloudbus.cloudsim.Cloudlet;
 import org.cloudbus.cloudsim.DatacenterBroker;
+import org.cloudbus.cloudsim.HostStateHistoryEntry;
 import org.cloudbus.cloudsim.Log;
 import org.cloudbus.cloudsim.UtilizationModelNull;
 import org.cloudbus.cloudsim.UtilizationModelPlanetLabInMemory;
@@ -35,8 +36,25 @@ public class CloudSimDay {
         double seconds = (System.nanoTime() - begun) / 1e9;
         CloudSim.stopSimulation();
         System.out.println();
-        System.out.printf("{\"energy_kwh\": %.6f, \"migrations\": %d, \"simulation_s\": %.3f}%n",
-                center.getPower() / 3.6e6, center.getMigrationCount(), seconds);
+        System.out.printf("{\"energy_kwh\": %.6f, \"migrations\": %d, \"slatah\": %.8f, \"simulation_s\": %.3f}%n",
+                center.getPower() / 3.6e6, center.getMigrationCount(), violatedShare(hosts), seconds);
+    }
+
+    // Of the time in which hosts were active, the part in which they gave less than was asked for.
+    private static double violatedShare(List<PowerHost> hosts) {
+        double active = 0, violated = 0;
+        for (PowerHost host : hosts) {
+            HostStateHistoryEntry before = null;
+            for (HostStateHistoryEntry entry : host.getStateHistory()) {
+                if (before != null && before.isActive()) {
+                    double span = entry.getTime() - before.getTime();
+                    active += span;
+                    violated += before.getAllocatedMips() < before.getRequestedMips() ? span : 0;
+                }
+                before = entry;
+            }
+        }
+        return violated / active;
     }
 
     private static List<Cloudlet> load(File folder, int broker) throws Exception {

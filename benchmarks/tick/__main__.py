@@ -77,7 +77,17 @@ def apart(app_vms: int, seed: int, repeat: int, strategy: str) -> dict[str, Any]
     """The median of `repeat` processes."""
     runs = []
     for _ in range(repeat):
-        command = [sys.executable, "-m", "benchmarks.tick", "--one", str(app_vms), "--seed", str(seed), "--strategy", strategy]
+        command = [
+            sys.executable,
+            "-m",
+            "benchmarks.tick",
+            "--one",
+            str(app_vms),
+            "--seed",
+            str(seed),
+            "--strategy",
+            strategy,
+        ]
         said = subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True)
         runs.append(json.loads(said.stdout))
     row = dict(runs[0])

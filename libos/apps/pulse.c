@@ -1,4 +1,5 @@
-/* Pulse: proves continuity across migration. Arguments: [PORT [INTERVAL_MS]], 7 and 5 by default.
+/* Pulse: proves continuity across migration. Arguments: [PORT [INTERVAL_MS [KEPT_MIB]]], 7, 5 and 0 by default: KEPT_MIB
+ * of memory are written once and kept, as an application's own would be.
  *
  * UDP: "beat" asks for a datagram "beat COUNT" every INTERVAL_MS, for 30 s or until "hush"; "state" is answered with
  *      "state COUNT MONOTONIC_NS REAL_NS MOVES".
@@ -113,10 +114,23 @@ static void answer(int i)
     clients[i] = -1;
 }
 
+static void keep(size_t bytes)
+{
+    unsigned char *kept = malloc(bytes);
+    if (!kept) {
+        printf("pulse: no %lu bytes to keep\n", (unsigned long)bytes);
+        exit(2);
+    }
+    for (size_t i = 0; i < bytes; i++)
+        kept[i] = (unsigned char)(i * 2654435761u >> 24); /* no page like another */
+}
+
 int main(int argc, char **argv)
 {
     int port = argc > 1 ? atoi(argv[1]) : 7;
     uint64_t interval = (uint64_t)(argc > 2 ? atoi(argv[2]) : 5) * 1000000u, next = now_ns(CLOCK_MONOTONIC);
+    if (argc > 3)
+        keep((size_t)atoi(argv[3]) << 20);
     udp = bound(SOCK_DGRAM, port);
     tcp = bound(SOCK_STREAM, port);
     for (int i = 0; i < CLIENTS_MAX; i++)
