@@ -18,7 +18,9 @@ if TYPE_CHECKING:
 
 
 def explain(
-    decision: Annotated[str | None, typer.Argument(metavar="DECISION", help="Its id, as in `status`.")] = None,
+    decision: Annotated[
+        str | None, typer.Argument(metavar="DECISION", help="Its id, or that of its plan or a step.")
+    ] = None,
     last: Annotated[bool, typer.Option("--last", help="The newest decision (also without any argument).")] = False,
     app_vm: Annotated[
         str | None,
@@ -50,7 +52,7 @@ def explain(
         else:
             show.print_lines(_about(found, app_vm))
         return
-    audit = reader.last_decision() if decision is None else reader.decision(decision)
+    audit = reader.last_decision() if decision is None else reader.decision(_decision(decision))
     if audit is None:
         raise UsageError(f"there is no decision in the journal {reader.path} yet")
     told = _told(reader, audit)
@@ -58,6 +60,14 @@ def explain(
         show.print_json(told)
     else:
         show.print_lines(_lines(told))
+
+
+def _decision(id_: str) -> str:
+    """The decision that an observation, plan or step belongs to, as logs and metrics name them: d118 of e118, p118.s3 or 118."""
+    from autoscaler.telemetry.trail import number_of
+
+    number = number_of(id_)
+    return id_ if number is None else f"d{number}"
 
 
 def _reader(config: Path | None, journal: Path | None) -> JournalReader:

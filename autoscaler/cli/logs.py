@@ -1,4 +1,4 @@
-"""Logs: structlog to standard error, for people or as JSON. Reasons in them are those that were recorded, none is made here."""
+"""Logs: structlog to standard error, for people or as JSON (what is written there of decisions: chronicle.py). Reasons in them are those that were recorded, none is made here."""
 
 from __future__ import annotations
 
@@ -10,11 +10,16 @@ from typing import Any
 LEVELS = {"debug": logging.DEBUG, "info": logging.INFO, "warning": logging.WARNING, "error": logging.ERROR}
 
 
+def machines(form: str) -> bool:
+    """Whether logs in `form` are for machines."""
+    return form == "json" or (form == "auto" and not sys.stderr.isatty())
+
+
 def configure(form: str, level: str) -> None:
-    """`form`: console, json, or auto (console on a terminal)."""
+    """`form`: human, json, or auto (human on a terminal)."""
     import structlog
 
-    people = form == "console" or (form == "auto" and sys.stderr.isatty())
+    people = not machines(form)
     last: Any = (
         structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty() and not os.environ.get("NO_COLOR"), pad_event_to=0)
         if people

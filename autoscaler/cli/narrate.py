@@ -32,12 +32,14 @@ from autoscaler.core.events import (
     StepEnded,
 )
 from autoscaler.telemetry.reports import time_text
+from autoscaler.telemetry.trail import decision_of
 
 if TYPE_CHECKING:
     from autoscaler.comparison import Difference
     from autoscaler.sim.score import Score
 
 LEAST_WIDTH, LINES = 60, 2
+ID_WIDTH = 6  # d99999: some weeks of decisions; longer ones only push their own line
 STATUS_EVERY_S = 3600.0  # of the cluster's time, where there is no terminal to keep a line up to date
 OUTSIDE = {Outcome.FAILED: "red", Outcome.WITHHELD: "dim"}  # outcomes of steps that are told
 
@@ -67,8 +69,10 @@ class Narrator:
 
     def __call__(self, now: float, event: Event, commands: list[Command]) -> None:
         """Tell what this event brought about."""
+        decision = decision_of(event.step) if isinstance(event, StepEnded) else ""
+        decision = next((c.audit.decision.id for c in commands if isinstance(c, Record)), decision)
         for line, style in self._told(event, commands):
-            self._say(event.at, line, style)
+            self._say(event.at, decision, line, style)
         if isinstance(event, Observed):
             self._show_status(now)
 
@@ -76,7 +80,7 @@ class Narrator:
         """A second policy would have done otherwise."""
         first = ", ".join(titles(difference.only_first)) or "nothing"
         second = ", ".join(titles(difference.only_second)) or "nothing"
-        self._say(difference.at, f"differs    only this policy: {first}; only the second: {second}", "cyan")
+        self._say(difference.at, "", f"differs    only this policy: {first}; only the second: {second}", "cyan")
 
     def _told(self, event: Event, commands: list[Command]) -> Iterator[tuple[str, str]]:
         if isinstance(event, StepEnded) and event.outcome in OUTSIDE:
@@ -114,13 +118,13 @@ class Narrator:
             self._denied[key] = guard
             yield line, style
 
-    def _say(self, at: float, line: str, style: str) -> None:
-        """At most LINES lines, cut with a sign where it would be more."""
-        width = max(LEAST_WIDTH, self._console.width) - 6
+    def _say(self, at: float, decision: str, line: str, style: str) -> None:
+        """At most LINES lines, cut with a sign where it would be more. `decision`: what `explain` tells more about."""
+        begin = f"{time_text(at)[11:16]} {decision:<{ID_WIDTH}} "
+        width = max(LEAST_WIDTH, self._console.width) - len(begin)
         wrapped = textwrap.wrap(line, width, subsequent_indent=" " * 11, max_lines=LINES, placeholder=" ...")
         for number, part in enumerate(wrapped):
-            clock = time_text(at)[11:16] if number == 0 else "     "
-            self._console.print(f"{clock} {part}", style=style, soft_wrap=True)
+            self._console.print(f"{begin if number == 0 else ' ' * len(begin)}{part}", style=style, soft_wrap=True)
 
     def _remember_figures(self, audit: AuditRecord) -> None:
         inputs = audit.inputs

@@ -2,11 +2,25 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+
+class LogForm(StrEnum):
+    """What log lines look like."""
+
+    JSON = "json"
+    HUMAN = "human"
+    AUTO = "auto"
+
+
+LogFormat = Annotated[
+    LogForm | None,
+    typer.Option("--log-format", help="auto: human on a terminal, json elsewhere; the config's unless given."),
+]
 AsJson = Annotated[bool, typer.Option("--json", help="One JSON document on standard output, nothing else.")]
 ConfigFile = Annotated[
     Path | None,

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from autoscaler.cli import logs
-from autoscaler.cli.options import AsJson, ConfigFile, JournalPlace, PolicyName
+from autoscaler.cli.options import AsJson, ConfigFile, JournalPlace, LogFormat, PolicyName
 from autoscaler.core.policy import Mode
 
 if TYPE_CHECKING:
@@ -25,7 +25,9 @@ if TYPE_CHECKING:
     from autoscaler.core.engine import Engine
     from autoscaler.core.policy import Policy
     from autoscaler.errors import FlexCapsuleError, SourceError
+    from autoscaler.runtime import Watcher
     from autoscaler.sim.score import Score
+    from autoscaler.telemetry.regret import Truth
     from autoscaler.telemetry.view import Beside, Observatory
 
 DAY_S = 86400.0
@@ -47,6 +49,7 @@ def run(
     pace: Pace = None,
     ticks: Annotated[int | None, typer.Option("--ticks", min=1, help="End by itself after so many.")] = None,
     journal: JournalPlace = None,
+    log_format: LogFormat = None,
     json: AsJson = False,
 ) -> None:
     """Run the controller until Ctrl-C, SIGTERM, or --ticks; the next run goes on from its journal.
@@ -64,8 +67,9 @@ def run(
       flexcapsule run --pace max --ticks 1440 --json
     """
     asked = _asked(config, policy, shadow_policy, pace, journal)
-    logs.configure(asked.config.log.format, asked.config.log.level)
-    _run(replace(asked, mode=mode, ticks=ticks, json=json))
+    form = log_format.value if log_format is not None else asked.config.log.format
+    logs.configure(form, asked.config.log.level)
+    _run(replace(asked, mode=mode, ticks=ticks, json=json, log_format=form))
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +84,7 @@ class Asked:
     mode: Mode = Mode.LIVE
     ticks: int | None = None
     json: bool = False
+    log_format: str = "auto"
 
     @property
     def serves(self) -> bool:
@@ -138,7 +143,7 @@ class _Running:
         from autoscaler.telemetry.view import Observatory
 
         policy, engine = load_policy(asked.policy), Engine(TOOLBOX)
-        narrator = None if asked.json else Narrator(self._score)
+        narrator = None if asked.json or asked.log_format == "json" else Narrator(self._score)
         second = None if asked.second is None else load_policy(asked.second)
         shown = _untold if narrator is None else narrator.differs
         self.differences = None if second is None else Differences(second.name, shown)
@@ -148,6 +153,8 @@ class _Running:
             score=self._score,
             beside=self._beside,
             pulse=lambda: self.controller.loop.pulse,
+            truth=self._truth,
+            on_unjudged=lambda reason: logs.log().warning("an hour could not be judged", reason=reason),
         )
         self.file = PolicyFile(asked.policy, policy, load_policy, self._adopt, self._refuse)
         self.controller = opened.enter_context(self._assembled(asked, engine, policy, second, narrator))
@@ -181,7 +188,7 @@ class _Running:
             pace=asked.pace,
             ticks=asked.ticks,
             second=beside,
-            watchers=(self.observatory.predictions,) if narrator is None else (self.observatory.predictions, narrator),
+            watchers=self._watchers(asked, narrator),
             on_source_error=self._silent,
             watch_clock=lambda clock: ObservedClock(clock, self.observatory, self.file.look),
         )
@@ -190,6 +197,24 @@ class _Running:
         """Read the policy's file again, at once. Safe in a signal handler."""
         self.file.ask()
         self.controller.clock.wake()
+
+    def _watchers(self, asked: Asked, narrator: Narrator | None) -> Iterator[Watcher]:
+        """A run that serves nothing is not measured; ids of a run that is not kept lead nowhere."""
+        from autoscaler.cli.chronicle import Chronicle
+
+        if asked.serves:
+            yield from self.observatory.watchers
+        if asked.directory is not None and logs.machines(asked.log_format):
+            yield Chronicle()
+        if narrator is not None:
+            yield narrator
+
+    def _truth(self) -> Truth | None:
+        from autoscaler.telemetry.regret import Truth
+
+        world = self.controller.cluster.world
+        wanted = world.demand.at(world.now).tolist()
+        return Truth(dict(zip(world.demand.subjects, wanted, strict=True)), world.score.unserved_core_s)
 
     def _score(self) -> Score:
         return self.controller.cluster.world.score

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from autoscaler.cli.options import AsJson, ConfigFile, Url
 
 if TYPE_CHECKING:
-    from autoscaler.telemetry.status import BesideReport, StatusReport
+    from autoscaler.telemetry.status import BesideReport, RegretReport, StatusReport
 
 SHOWN = 40  # cloud VMs: about a screen
 
@@ -74,10 +74,21 @@ def head(report: StatusReport) -> Iterator[str]:
     yield f"{show.money(report.price_per_hour)} per hour, {show.money(report.cost)} so far" + (
         "" if unserved is None else f", {100 * unserved:.3f} % of demand unserved"
     )
+    if report.regret is not None:
+        yield regret(report.regret)
     last = report.last
     if last is not None:
         yield f"last decision {last.id}: {last.abstained or f'{len(last.granted)} granted, {len(last.denied)} denied'}"
     yield ""
+
+
+def regret(hour: RegretReport) -> str:
+    """What hindsight says of the newest whole hour."""
+    from autoscaler.cli import show
+
+    lost = "" if hour.lost_fraction is None else f", {100 * hour.lost_fraction:.3f} % of its demand lost"
+    paid, least = show.money(hour.paid), show.money(hour.least)
+    return f"the hour from {hour.begins_at[11:16]}: {paid} paid; a clairvoyant would have paid {least} or more{lost}"
 
 
 def attention(report: StatusReport) -> Iterator[str]:

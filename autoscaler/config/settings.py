@@ -96,8 +96,8 @@ class Http:
 class Log:
     """What the controller says on standard error."""
 
-    format: Literal["auto", "console", "json"] = _told(
-        "auto", "`console` for people, `json` for machines, `auto` by terminal"
+    format: Literal["auto", "human", "json"] = _told(
+        "auto", "`human` for people, `json` for machines, `auto` by terminal"
     )
     level: Literal["debug", "info", "warning", "error"] = _told("info", "least severity that is written")
 

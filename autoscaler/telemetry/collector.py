@@ -20,6 +20,7 @@ from prometheus_client.core import (
     Metric,
 )
 from prometheus_client.registry import Collector
+from prometheus_client.samples import Exemplar
 
 from autoscaler.core.engine import ENGINE_VERSION
 from autoscaler.core.events import Outcome
@@ -30,6 +31,7 @@ from autoscaler.core.model import Action, CloudVMState
 from autoscaler.core.snapshot import NOWHERE, FloatArray, Snapshot
 from autoscaler.core.steps import Cordon, CreateCloudVM, Migrate, ReleaseCloudVM, StartAppVM, StopAppVM
 from autoscaler.core.totals import BUCKETS_S, Durations, Totals
+from autoscaler.telemetry.placed import placed
 from autoscaler.telemetry.trail import DOWNTIME, Trail
 from autoscaler.telemetry.used import limits_in_use
 from autoscaler.telemetry.view import Observatory, View
@@ -51,6 +53,7 @@ class EngineCollector(Collector):
         if view is not None:
             yield from _controller(view, self._observatory.timer())
             yield from _cloud_vms(view.snapshot)
+            yield from placed(view.snapshot)
             yield from _app_vms(view.snapshot)
             yield from _decisions(view.state.totals)
             yield from limits_in_use(view)
@@ -223,5 +226,8 @@ def _observe(family: HistogramMetricFamily, labels: list[str], durations: Durati
     """Add a histogram, with an exemplar in each bucket that has one; Prometheus wants cumulative buckets."""
     edges = (*(str(edge) for edge in BUCKETS_S), "+Inf")
     cumulative = np.cumsum(durations.counts).tolist()
-    exemplars = [trail.exemplar(kind, bucket) for bucket in range(len(edges))]
-    family.add_metric(labels, list(zip(edges, cumulative, exemplars, strict=True)), sum_value=durations.sum_s)
+    buckets: list[tuple[str, float] | tuple[str, float, Exemplar]] = []
+    for number, (edge, count) in enumerate(zip(edges, cumulative, strict=True)):
+        exemplar = trail.exemplar(kind, number)
+        buckets.append((edge, count) if exemplar is None else (edge, count, exemplar))
+    family.add_metric(labels, buckets, sum_value=durations.sum_s)

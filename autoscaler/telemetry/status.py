@@ -11,6 +11,7 @@ import numpy as np
 
 from autoscaler.core.saga import Saga, Status
 from autoscaler.core.snapshot import CPU, Snapshot
+from autoscaler.telemetry.regret import Verdict
 from autoscaler.telemetry.reports import DecisionBrief, Report, decision_brief, time_text
 from autoscaler.telemetry.view import Beside, View
 
@@ -69,6 +70,16 @@ class BesideReport(Report):
     only_second: list[str]
 
 
+class RegretReport(Report):
+    """The newest whole hour: what was paid, the least it could have cost a clairvoyant, and the share of the demand that was
+    lost although the services' limits allowed to serve it (null where the cluster is real)."""
+
+    begins_at: str
+    paid: float
+    least: float
+    lost_fraction: float | None
+
+
 class StatusReport(Report):
     version: str
     at: str
@@ -89,6 +100,7 @@ class StatusReport(Report):
     stuck: list[Held]
     last: DecisionBrief | None
     second_policy: BesideReport | None
+    regret: RegretReport | None
 
 
 def status_report(view: View) -> StatusReport:
@@ -117,6 +129,7 @@ def status_report(view: View) -> StatusReport:
         stuck=[Held(subject=subject, why=why) for subject, why in sorted(state.alone.items())],
         last=None if state.last is None else decision_brief(state.last),
         second_policy=None if view.beside is None else _beside(view.beside),
+        regret=None if view.regret is None else _regret(view.regret),
     )
 
 
@@ -136,6 +149,16 @@ def _beside(beside: Beside) -> BesideReport:
         last_at=None if beside.last_at is None else time_text(beside.last_at),
         only_first=list(beside.only_first),
         only_second=list(beside.only_second),
+    )
+
+
+def _regret(verdict: Verdict) -> RegretReport:
+    lost, asked = verdict.lost_core_s, verdict.asked_core_s
+    return RegretReport(
+        begins_at=time_text(verdict.begins_at),
+        paid=verdict.paid,
+        least=verdict.least,
+        lost_fraction=None if lost is None or asked is None else _share(lost, asked),
     )
 
 

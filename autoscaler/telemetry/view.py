@@ -16,6 +16,7 @@ from prometheus_client import Counter, Gauge, Histogram, disable_created_metrics
 from prometheus_client.registry import Collector
 
 from autoscaler.core.engine import Engine
+from autoscaler.core.events import Command, Event
 from autoscaler.core.policy import Mode
 from autoscaler.core.snapshot import Snapshot
 from autoscaler.core.state import EngineState
@@ -23,6 +24,8 @@ from autoscaler.errors import SourceError
 from autoscaler.ports import Clock
 from autoscaler.sim.score import Score
 from autoscaler.telemetry.predictions import Predictions
+from autoscaler.telemetry.regret import Regret, Truth, Verdict
+from autoscaler.telemetry.trail import Trail
 
 TICK_BUCKETS_S = (
     0.001,
@@ -62,7 +65,7 @@ class Beside:
 class View:
     """All that is shown, as of the end of one tick. `at`: the loop's time; `published_at`: by `Observatory`'s timer;
     `state`: a copy whose parts nobody changes; `mode`: that of the run, which may be stricter than the policy's; `score`: the
-    simulated cluster's figures, None where the cluster is real."""
+    simulated cluster's figures, None where the cluster is real; `regret`: the newest hour that was judged."""
 
     at: float
     published_at: float
@@ -71,6 +74,7 @@ class View:
     mode: Mode
     score: Score | None
     beside: Beside | None
+    regret: Verdict | None = None
 
 
 class Pulse(Protocol):
@@ -80,9 +84,15 @@ class Pulse(Protocol):
     refusals: int
 
 
+class Watcher(Protocol):
+    """Is shown what has happened (see `runtime`)."""
+
+    def __call__(self, now: float, event: Event, commands: list[Command]) -> None: ...
+
+
 class Observatory:
     """Publishes a View after each tick and counts what only the loop sees: its ticks, silent sources, policy reloads.
-    `predictions` is to be one of the loop's watchers; `pulse`: the loop's, where there is one."""
+    `watchers` are to be the loop's; `pulse`: the loop's, where there is one; `truth`: see `Regret`."""
 
     def __init__(
         self,
@@ -92,11 +102,14 @@ class Observatory:
         score: Callable[[], Score | None] = lambda: None,
         beside: Callable[[], Beside | None] = lambda: None,
         pulse: Callable[[], Pulse | None] = lambda: None,
+        truth: Callable[[], Truth | None] = lambda: None,
+        on_unjudged: Callable[[str], None] = lambda _reason: None,
         timer: Callable[[], float] = time.monotonic,
     ) -> None:
         self.view: View | None = None
         self.timer = timer
-        self.predictions = Predictions(engine)
+        self.predictions, self.trail = Predictions(engine), Trail()
+        self.regret = Regret(engine, truth=truth, on_failure=on_unjudged)
         self._pulse, self._refusals = pulse, 0
         self._engine, self._mode, self._score, self._beside = engine, mode, score, beside
         self.tick_s = Histogram(
@@ -130,13 +143,27 @@ class Observatory:
     def collectors(self) -> tuple[Collector, ...]:
         """What is counted here, for a registry."""
         own = (self.tick_s, self.source_errors, self.reloads, self.journal_s, self.refused, self.gap)
-        return (*own, *self.predictions.counters)
+        return (*own, *self.predictions.counters, *self.regret.collectors, self.trail)
+
+    @property
+    def watchers(self) -> tuple[Watcher, ...]:
+        """What has to see every event, for figures over time."""
+        return (self.predictions, self.regret, self.trail)
 
     def publish(self, now: float) -> None:
         """Show the state as it is now; call it between ticks, in the loop's thread."""
         state = self._engine.state
         shown = replace(state, totals=deepcopy(state.totals))
-        self.view = View(now, self.timer(), shown, self._engine.snapshot(), self._mode, self._score(), self._beside())
+        self.view = View(
+            now,
+            self.timer(),
+            shown,
+            self._engine.snapshot(),
+            self._mode,
+            self._score(),
+            self._beside(),
+            self.regret.newest,
+        )
         pulse, plan = self._pulse(), state.last.plan if state.last else None
         if pulse is not None:
             self.journal_s.set(pulse.journal_s)

@@ -20,11 +20,11 @@ def test_json_has_one_object_per_line(capsys: pytest.CaptureFixture[str]) -> Non
     assert (line["event"], line["mode"], line["level"]) == ("started", "live", "info")
 
 
-def test_without_a_terminal_auto_is_json_and_console_has_no_colour(capsys: pytest.CaptureFixture[str]) -> None:
+def test_without_a_terminal_auto_is_json_and_human_has_no_colour(capsys: pytest.CaptureFixture[str]) -> None:
     logs.configure("auto", "info")
     logs.log().info("started")
     assert capsys.readouterr().err.startswith("{")
-    logs.configure("console", "info")
+    logs.configure("human", "info")
     logs.log().warning("silent", reason="no answer")
     assert capsys.readouterr().err.endswith("[warning  ] silent reason='no answer'\n")
 

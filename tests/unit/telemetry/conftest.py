@@ -150,7 +150,7 @@ def controller() -> Controller:
     engine, clock, journal, timer = Engine(TOOLBOX), Minutes(), Memory(), {"now": 1000.0}
     observatory = Observatory(engine, score=lambda: cluster.world.score, timer=lambda: timer["now"])
     ports = Ports(ObservedClock(clock, observatory), (cluster,), cluster, journal)
-    loop = Loop(engine, ports, on_source_error=observatory.silent)
+    loop = Loop(engine, ports, observatory.watchers, on_source_error=observatory.silent)
     return Controller(engine, observatory, journal, loop, clock, cluster, timer)
 
 

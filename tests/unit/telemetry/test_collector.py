@@ -13,7 +13,19 @@ from autoscaler.errors import SourceError
 from autoscaler.telemetry.collector import registry_of
 
 README = Path(__file__).parents[3] / "README.md"
-UNITS = ("_seconds", "_ratio", "_bytes", "_cores", "_total", "_info", "_per_hour", "_vms", "_subjects", "_in_flight")
+UNITS = (
+    "_seconds",
+    "_ratio",
+    "_bytes",
+    "_cores",
+    "_total",
+    "_info",
+    "_per_hour",
+    "_vms",
+    "_subjects",
+    "_in_flight",
+    "_number",
+)
 
 
 def sample(registry: CollectorRegistry, metric: str, **labels: str) -> float | None:
@@ -92,3 +104,10 @@ def test_the_readme_lists_every_metric_with_its_labels_and_no_other(running: Any
         r"^\| `(flexcapsule_\w+)` \| ([a-z, ]*) \| (\w+) \|", README.read_text("utf-8"), flags=re.MULTILINE
     )
     assert {name: (labels.strip(), kind) for name, labels, kind in rows} == exported(registry_of(running.observatory))
+
+
+def test_placement_is_told_in_few_series(running: Any) -> None:
+    registry = registry_of(running.observatory)
+    assert sample(registry, "flexcapsule_hosted_app_vms", size="small") == 5
+    bands = [sample(registry, "flexcapsule_filled_cloud_vms", memory=band) for band in ("0%", "1-25%", "26-50%")]
+    assert bands == [0, 1, 1]  # two of 256 MiB and one of 512 MiB; two of 256 MiB: of 4 GiB each
