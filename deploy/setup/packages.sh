@@ -5,7 +5,7 @@ set -eu
 missing() { for package in "$@"; do dpkg -s "$package" >/dev/null 2>&1 || printf '%s ' "$package"; done; }
 case "${1:-base}" in
     base) python3 -c 'import ensurepip, venv' 2>/dev/null && wanted="" || wanted="python3-venv" ;;
-    live) command -v dpkg >/dev/null && wanted=$(missing libvirt-dev pkg-config python3-dev gcc) || wanted="libvirt-dev pkg-config" ;;
+    live) command -v dpkg >/dev/null && wanted=$(missing libvirt-dev pkg-config python3-dev gcc haproxy) || wanted="libvirt-dev pkg-config haproxy" ;;
     lab) packages="qemu-system-x86 qemu-utils mmdebstrap apt-utils fdisk e2fsprogs cpio kmod lz4 xz-utils grub-common grub-pc-bin
              gcc libc6-dev iproute2 procps openssh-client socat libvirt-clients"
          # shellcheck disable=SC2086  # a list of names
