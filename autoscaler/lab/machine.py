@@ -5,6 +5,7 @@ Separate because this is the one place that knows QEMU. Processes are ended in l
 
 from __future__ import annotations
 
+import math
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +20,9 @@ from autoscaler.lab.record import CloudVMShape, Record
 # Opteron_G3 fail libvirt's capabilities, and with EPYC the management VM crashes (observed, QEMU 7.2 and Xen 4.17).
 CPU = "Westmere"
 TRANSLATION_MIB = 256  # emulation's code cache; QEMU's default lets every machine grow by a gigabyte
+# Of a machine's memory, what Xen and its management VM keep: 5 % and 267 MiB (`xl info` at 640 and 768 MiB), and the page
+# tables of some app VMs.
+KEPT_FRACTION, KEPT_MIB = 0.05, 280
 XEN_OPTIONS = "console=com1 com1=115200,8n1 dom0_mem=256M+5% dom0_max_vcpus=1-2 noreboot"
 LINUX_OPTIONS = "console=hvc0 net.ifnames=0 quiet"
 
@@ -48,6 +52,16 @@ TROUBLE = (
     (r"(Could not (?:set up|construct) dom(?:ain )?0.*)", "Xen: {0}; give the cloud VM more memory"),
     (r"(Not enough RAM for.*)", "Xen: {0}; give the cloud VM more memory"),
 )
+
+
+def offered_mib(memory_mib: int) -> int:
+    """What a machine of so much memory leaves for app VMs."""
+    return int(memory_mib * (1 - KEPT_FRACTION)) - KEPT_MIB
+
+
+def memory_mib_for(offered: float) -> int:
+    """The memory of a machine that leaves `offered` MiB for app VMs."""
+    return math.ceil((offered + KEPT_MIB + 1) / (1 - KEPT_FRACTION))
 
 
 def progress(console: str) -> Progress:

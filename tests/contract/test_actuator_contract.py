@@ -6,14 +6,17 @@ A rig is a small cluster with one app VM that can be stopped, its ports, and a w
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import numpy as np
 import pytest
+from live_stage import Stage
 
+from autoscaler.adapters.agents import Recipe
 from autoscaler.core.events import Execute, Observed, Outcome, StepEnded, Undo
-from autoscaler.core.model import AppVM, CloudVMSize
+from autoscaler.core.model import AppVM, CloudVMSize, Service
 from autoscaler.core.steps import (
     Cordon,
     CreateCloudVM,
@@ -44,6 +47,8 @@ class Rig:
     turn_s: float = 300.0
     size: CloudVMSize = SMALL
     submitted: itertools.count[int] = field(default_factory=itertools.count)
+    pass_time: Callable[[float], None] = lambda _now: None
+    close: Callable[[], None] = lambda: None
 
     def execute(self, action: StepAction, name: str = "") -> str:
         step = name or f"step-{next(self.submitted)}"
@@ -52,6 +57,7 @@ class Rig:
 
     def turn(self) -> tuple[list[StepEnded], Observed]:
         self.now += self.turn_s
+        self.pass_time(self.now)
         ended = list(self.actuator.ended(self.now))
         *_, observed = self.source.read(self.now)
         return ended, observed
@@ -67,12 +73,22 @@ def simulated() -> Rig:
     return Rig(cluster, cluster, scenario.start_at, "app", ("a", "b"))
 
 
-RIGS: dict[str, Callable[[], Rig]] = {"simulated": simulated}
+def live(directory: Path) -> Rig:
+    """The real adapter, with agents in memory behind real HTTP; a third host is on the shelf."""
+    stage = Stage(directory, {"a": SMALL, "b": SMALL, "c": SMALL}, in_use={"c": ""})
+    stage.runs("app", "a")
+    cluster = stage.cluster(recipes={"": Recipe(Service(""), image="hello.elf")})
+    return Rig(cluster, cluster, stage.fleet.now, "app", ("a", "b"), pass_time=stage.pass_time, close=stage.close)
+
+
+RIGS: dict[str, Callable[[Path], Rig]] = {"simulated": lambda _directory: simulated(), "live": live}
 
 
 @pytest.fixture(params=RIGS.values(), ids=RIGS.keys())
-def rig(request) -> Rig:
-    return request.param()
+def rig(request, tmp_path) -> Iterator[Rig]:
+    made = request.param(tmp_path)
+    yield made
+    made.close()
 
 
 def done(ended: list[StepEnded]) -> list[str]:
