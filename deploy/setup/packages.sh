@@ -1,5 +1,5 @@
 #!/bin/sh
-# Install what pip cannot, by Debian package name: `packages.sh base|live|lab|libos|monitoring`. Does nothing where it is there already.
+# Install what pip cannot, by Debian package name: `packages.sh base|live|lab|libos|fuzz|monitoring`. Does nothing where it is there already.
 # Not root, or not Debian: says what to install and goes on, so that the next step's own error is not the first sign.
 set -eu
 missing() { for package in "$@"; do dpkg -s "$package" >/dev/null 2>&1 || printf '%s ' "$package"; done; }
@@ -13,8 +13,11 @@ case "${1:-base}" in
     libos) packages="libxen-dev dpkg-dev gcc make xz-utils cpio tcl"
          # shellcheck disable=SC2086  # a list of names
          command -v dpkg >/dev/null && wanted=$(missing $packages) || wanted=$packages ;;
+    fuzz) packages="clang libclang-rt-14-dev" # the second is what clang only recommends: sanitizers and libFuzzer
+         # shellcheck disable=SC2086  # a list of names
+         command -v dpkg >/dev/null && wanted=$(missing $packages) || wanted=$packages ;;
     monitoring) command -v dpkg >/dev/null && wanted=$(missing prometheus chromium) || wanted="prometheus chromium" ;;
-    *) echo "usage: packages.sh base|live|lab|libos|monitoring" >&2; exit 2 ;;
+    *) echo "usage: packages.sh base|live|lab|libos|fuzz|monitoring" >&2; exit 2 ;;
 esac
 [ -n "$wanted" ] || exit 0
 if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
