@@ -27,4 +27,4 @@ def test_libfuzzer_finds_nothing() -> None:
         check=False,
     )
     assert fuzzed.returncode == 0, fuzzed.stdout[-4000:] + fuzzed.stderr[-4000:]
-    assert fuzzed.stderr.count("Done ") == TARGETS, fuzzed.stderr[-4000:]
+    assert fuzzed.stderr.count("INFO: Running with") == TARGETS, fuzzed.stderr[-4000:]
