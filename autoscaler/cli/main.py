@@ -14,7 +14,8 @@ from typing import Annotated
 
 import typer
 
-from autoscaler.cli import check, explain, lab, pause, plan, policies, replay, run, schema, status, trace, verify
+from autoscaler.cli import app as app_vms
+from autoscaler.cli import check, explain, keys, lab, pause, plan, policies, replay, run, schema, status, trace, verify
 from autoscaler.errors import FlexCapsuleError
 
 USAGE, DEFECT, INTERRUPTED = 2, 70, 130  # 70: EX_SOFTWARE of sysexits.h; 130: what shells make of SIGINT
@@ -45,6 +46,13 @@ for _name, _command, _short in COMMANDS:
 replay.register(app)
 trace.register(app)
 app.add_typer(lab.app)
+app.add_typer(keys.app)
+app.command(
+    "app",
+    short_help="Run app VMs by hand, as processes.",
+    context_settings={"allow_interspersed_args": False, "ignore_unknown_options": True},
+    no_args_is_help=True,
+)(app_vms.app)
 
 
 def _show_version(asked: bool) -> None:
