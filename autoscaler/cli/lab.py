@@ -27,6 +27,12 @@ def up(
     cloud_vms: Annotated[int, typer.Option(metavar="N", help="How many cloud VMs.")] = 2,
     cores: Annotated[int, typer.Option(metavar="N", help="Cores of each.")] = 1,
     memory_mib: Annotated[int, typer.Option(metavar="MIB", help="Memory of each, in MiB; 512 is the least.")] = 768,
+    size: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="CORESxMIB", help="One cloud VM of this size, again for another; instead of the three above."
+        ),
+    ] = None,
     accelerator: Annotated[
         Literal["auto", "kvm", "tcg"], typer.Option(help="auto: KVM where it truly boots Xen, else emulation (tcg).")
     ] = "auto",
@@ -43,6 +49,7 @@ def up(
     Examples:
       flexcapsule lab up
       flexcapsule lab up --name big --cloud-vms 3 --memory-mib 1024
+      flexcapsule lab up --size 1x640 --size 2x1024
     """
     import time
 
@@ -51,17 +58,18 @@ def up(
     from autoscaler.lab import bringup, condition, image
 
     bringup.require_root()
-    wanted = bringup.shapes(cloud_vms, cores, memory_mib)
+    wanted = bringup.shapes_of([bringup.read_size(one) for one in size or ()] or [(cores, memory_mib)] * cloud_vms)
     if standing := condition.standing(name, wanted):
         _print_up(standing, "up already", json=json)
         return
+    bringup.refuse_existing(name)
     began = time.monotonic()
     with lab_progress.shown("building the cloud VM image", quiet=json) as say:
         built = image.ensure(say, hypervisor=hypervisor)
     with lab_progress.shown("trying KVM", quiet=json) as say:
         chosen = accelerators.choose(accelerator, built, say)
     booting = time.monotonic()
-    with lab_progress.followed(quiet=json) as follow:
+    with lab_progress.interruptible(name), lab_progress.followed(quiet=json) as follow:
         made = bringup.up(
             name, wanted, built=built, accelerator=chosen, follow=follow, patience_s=patience, boot_loader=boot_loader
         )
@@ -97,14 +105,32 @@ def status(name: LabName = "lab", json: AsJson = False) -> None:
     )
 
 
+@app.command("list", short_help="List the labs of this machine.")
+def list_labs(json: AsJson = False) -> None:
+    """List the labs of this cache directory, half made ones too."""
+    from autoscaler.cli import show
+    from autoscaler.lab import condition
+
+    found = condition.every()
+    if json:
+        show.print_json([one.document() for one in found])
+    elif not found:
+        print("no labs; `flexcapsule lab up` makes one")
+    else:
+        show.print_table(
+            ("lab", "state", ">cloud VMs", ">MiB"),
+            ((one.name, one.state, str(one.cloud_vms), str(one.memory_mib)) for one in found),
+        )
+
+
 @app.command(
-    "ssh", short_help="Run a command on a cloud VM, or log in.", context_settings={"ignore_unknown_options": True}
+    "ssh",
+    short_help="Run a command on a cloud VM, or log in.",
+    context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False},
 )
 def ssh(
     cloud_vm: CloudVMName,
-    words: Annotated[
-        list[str] | None, typer.Argument(metavar="[COMMAND]...", help="None: an interactive shell.")
-    ] = None,
+    words: Annotated[list[str] | None, typer.Argument(metavar="COMMAND", help="None: an interactive shell.")] = None,
     name: LabName = "lab",
 ) -> None:
     """Run a command on a cloud VM's management VM, or log in there. Options of ours go before CLOUD_VM.
@@ -113,6 +139,7 @@ def ssh(
     Examples:
       flexcapsule lab ssh cv1
       flexcapsule lab ssh cv1 xl list
+      flexcapsule lab ssh --name second cv1 tail -n 3 /var/log/xen/receive.log
     """
     import os
 
@@ -246,7 +273,10 @@ def down(
     from autoscaler.lab import bringup, record, teardown
 
     bringup.require_root()
-    for lab in record.names() if everything else [name]:
+    labs = record.names() if everything else [name]
+    if not labs:
+        print("no labs: nothing to remove")
+    for lab in labs:
         removed = teardown.down(lab, say=lambda text: typer.echo(text, err=True))
         print(f"lab {lab}: removed" if removed else f"lab {lab}: nothing to remove")
 
@@ -262,5 +292,5 @@ def _print_up(report: LabCondition, how: str, *, json: bool) -> None:
     for cloud_vm in report.cloud_vms:
         print(f"  {cloud_vm.name}  {cloud_vm.address}  {cloud_vm.libvirt_uri}")
     print(
-        f"next: flexcapsule lab ssh {made.cloud_vms[0].name} --name {made.name}; flexcapsule lab down --name {made.name}"
+        f"next: flexcapsule lab ssh --name {made.name} {made.cloud_vms[0].name}; flexcapsule lab down --name {made.name}"
     )

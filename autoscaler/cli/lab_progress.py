@@ -5,6 +5,7 @@ Separate from lab.py because it is about terminals only.
 
 from __future__ import annotations
 
+import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -27,6 +28,19 @@ def shown(title: str, *, quiet: bool) -> Iterator[Callable[[str], None]]:
         return
     with console.status(title) as status:
         yield lambda line: status.update(f"{title}: {line.strip()[:100]}")
+
+
+@contextmanager
+def interruptible(lab: str) -> Iterator[None]:
+    """Say, when Ctrl-C comes, what then remains."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        print(
+            f"interrupted; what was made stays: `flexcapsule lab status --name {lab}`, `flexcapsule lab down --name {lab}`",
+            file=sys.stderr,
+        )
+        raise
 
 
 @contextmanager

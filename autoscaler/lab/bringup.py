@@ -6,9 +6,10 @@ The order is the crash safety: nothing is made before the record that names it i
 from __future__ import annotations
 
 import os
+import re
 import socket
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -24,13 +25,30 @@ Follow = Callable[[Mapping[str, machine.Progress]], None]
 
 
 def shapes(count: int, cores: int, memory_mib: int) -> tuple[CloudVMShape, ...]:
-    if not 1 <= count <= CLOUD_VMS_MOST:
-        raise UsageError(f"a lab has 1 to {CLOUD_VMS_MOST} cloud VMs, not {count}")
-    check_memory(memory_mib)
-    return tuple(CloudVMShape(f"cv{i}", cores, memory_mib) for i in range(1, count + 1))
+    """`count` cloud VMs of one size."""
+    return shapes_of([(cores, memory_mib)] * count)
 
 
-def check_memory(memory_mib: int) -> None:
+def shapes_of(sizes: Sequence[tuple[int, int]]) -> tuple[CloudVMShape, ...]:
+    """A cloud VM per size (cores, memory in MiB). Raises UsageError where one could not start."""
+    if not 1 <= len(sizes) <= CLOUD_VMS_MOST:
+        raise UsageError(f"a lab has 1 to {CLOUD_VMS_MOST} cloud VMs, not {len(sizes)}")
+    for size in sizes:
+        check_size(*size)
+    return tuple(CloudVMShape(f"cv{i}", cores, memory_mib) for i, (cores, memory_mib) in enumerate(sizes, 1))
+
+
+def read_size(text: str) -> tuple[int, int]:
+    """`2x1024` -> (2, 1024)."""
+    found = re.fullmatch(r"([0-9]{1,3})x([0-9]{1,7})", text)
+    if not found:
+        raise UsageError(f"{text!r} is not a size: write cores x MiB, as in 1x640")
+    return int(found[1]), int(found[2])
+
+
+def check_size(cores: int, memory_mib: int) -> None:
+    if cores < 1:
+        raise UsageError(f"a cloud VM has at least 1 core, not {cores}")
     if memory_mib < 512:
         raise UsageError(f"{memory_mib} MiB are too little: Xen and its management VM need 512 MiB to start")
 
@@ -48,9 +66,8 @@ def up(
     """Make the lab `name` and return when every cloud VM answers. What failed stays, for `console` and `down`."""
     require_root()
     command.require("ip", "qemu-system-x86_64", "qemu-img", "ssh", "ssh-keygen", "sysctl")
-    layout = Layout(name)
     with record.locked(record.lock_path(name), patience_s=LOCK_PATIENCE_S):
-        _refuse_existing(layout)
+        refuse_existing(name)
         made = _reserve(name, wanted, built, accelerator)
         seed.make_keys(made)
         for shape in wanted:
@@ -67,10 +84,19 @@ def require_root() -> None:
         raise UsageError("a lab needs root (network namespaces and taps): run this command with sudo")
 
 
-def _refuse_existing(layout: Layout) -> None:
-    if found := leftovers.find(layout):
-        kind = "is up" if found.processes else "was left half made"
-        raise UsageError(f"lab {layout.name!r} {kind}; `flexcapsule lab down --name {layout.name}` removes it")
+def refuse_existing(name: str) -> None:
+    """Raise UsageError where anything of this lab is on the machine."""
+    found = leftovers.find(Layout(name))
+    if not found:
+        return
+    lab = record.read(name)
+    if lab is None or not found.processes:
+        raise UsageError(f"lab {name!r} was left half made; `flexcapsule lab down --name {name}` removes it")
+    has = ", ".join(f"{shape.name} {shape.cores}x{shape.memory_mib}" for shape in lab.cloud_vms)
+    raise UsageError(
+        f"lab {name!r} is there already, not as asked for or not all of it up: {has} MiB "
+        f"(`flexcapsule lab status --name {name}`); `flexcapsule lab down --name {name}` removes it"
+    )
 
 
 def _reserve(name: str, wanted: tuple[CloudVMShape, ...], built: Path, accelerator: str) -> Record:

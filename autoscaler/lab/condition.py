@@ -45,6 +45,33 @@ class LabCondition:
         }
 
 
+@dataclass(frozen=True, slots=True)
+class LabSummary:
+    """One line of the list of labs. `state`: running, partly running, ended, or half made."""
+
+    name: str
+    state: str
+    cloud_vms: int
+    memory_mib: int
+
+    def document(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+def every() -> tuple[LabSummary, ...]:
+    """The labs of this cache directory, by name, without asking their cloud VMs."""
+    return tuple(_summary(name) for name in record.names())
+
+
+def _summary(name: str) -> LabSummary:
+    lab = record.read(name)
+    if lab is None:
+        return LabSummary(name, "half made", 0, 0)
+    alive = [machine.running(lab.layout, shape.name) for shape in lab.cloud_vms]
+    state = "running" if all(alive) else "partly running" if any(alive) else "ended"
+    return LabSummary(name, state, len(alive), sum(shape.memory_mib for shape in lab.cloud_vms))
+
+
 def of(lab: Record) -> LabCondition:
     """Ask all cloud VMs at once."""
     with ThreadPoolExecutor(max(1, len(lab.cloud_vms))) as pool:

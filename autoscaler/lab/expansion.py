@@ -54,7 +54,7 @@ def _begun(name: str, cores: int, memory_mib: int, called: str) -> tuple[Record,
         found = next((shape for shape in lab.cloud_vms if called and shape.called == called), None)
         shape = found or CloudVMShape(_free_name(lab), cores, memory_mib, called, ready=False)
         if found is None:
-            bringup.check_memory(memory_mib)
+            bringup.check_size(cores, memory_mib)
             lab = replace(lab, cloud_vms=(*lab.cloud_vms, shape))
             record.write(lab)
         if not shape.ready and not machine.running(lab.layout, shape.name):

@@ -26,7 +26,7 @@ def ensure(say: Callable[[str], None], *, hypervisor: str = "") -> Path:
     with _builder(hypervisor) as building:
         assert building.stderr is not None
         for line in building.stderr:
-            said.append(line.decode(errors="replace").rstrip())
+            said.append(line.decode(errors="replace").rstrip().rpartition("\r")[2])  # the last of an overwritten line
             say(said[-1])
     if building.returncode != 0:
         raise ActuationError("the image could not be built:\n" + "\n".join(said[-15:]), temporary=False)

@@ -74,6 +74,8 @@ def read(name: str) -> Record | None:
 def existing(name: str) -> Record:
     """The record of a lab that must be there. Raises UsageError naming the labs that are."""
     record = read(name)
+    if record is None and Layout(name).directory.exists():
+        raise UsageError(f"lab {name!r} was left half made; `flexcapsule lab down --name {name}` removes it")
     if record is None:
         known = ", ".join(names()) or "none"
         raise UsageError(f"there is no lab {name!r} (labs here: {known}); `flexcapsule lab up --name {name}` makes it")

@@ -12,12 +12,14 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from autoscaler.errors import ActuationError, UsageError
-from autoscaler.lab import reach, transfer
+from autoscaler.lab import condition, reach, transfer
 from autoscaler.lab.heartbeat import Watch, heard
 from autoscaler.lab.layout import FIRST_APP_VM
 from autoscaler.lab.record import Record
 
 APP_VM = "linux"
+LEAST_MIB = 96  # with less, its kernel and initramfs do not fit ("segment module0 too large", observed)
+OVERHEAD_MIB = 4  # what the hypervisor takes for an app VM beside the app VM's own memory
 BOOT_LONGEST_S = 60.0
 SETTLE_S = 2.0  # of beats before and after, to see the usual rhythm
 INTACT = "intact"
@@ -101,10 +103,25 @@ def move(lab: Record, source: str, target: str) -> Move:
     )
 
 
+def _require_room(lab: Record, memory_mib: int) -> None:
+    if memory_mib < LEAST_MIB:
+        raise UsageError(f"{memory_mib} MiB are too little for the Linux app VM: it needs {LEAST_MIB}")
+    for found in condition.of(lab).cloud_vms[:2]:
+        if found.free_mib is None:
+            raise UsageError(
+                f"{found.name} is {found.state}: `flexcapsule lab console {found.name} --name {lab.name} --log`"
+            )
+        if APP_VM in found.app_vms:
+            raise UsageError(f"a Linux app VM runs on {found.name} already: is another trip under way?")
+        if found.free_mib < memory_mib + OVERHEAD_MIB:
+            raise UsageError(f"{found.name} has {found.free_mib} MiB free; an app VM of {memory_mib} MiB does not fit")
+
+
 def there_and_back(lab: Record, *, memory_mib: int, say: Callable[[str], None]) -> list[Move]:
     """cv1 to cv2 and back, in one life of the app VM."""
     if len(lab.cloud_vms) < 2:
         raise UsageError(f"lab {lab.name} has one cloud VM; a trip needs two: `flexcapsule lab up --cloud-vms 2`")
+    _require_room(lab, memory_mib)
     say(f"starting the Linux app VM ({memory_mib} MiB) on cv1")
     with linux(lab, memory_mib=memory_mib):
         moves = []

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from autoscaler.errors import UsageError
-from autoscaler.lab import bringup, layout, record
+from autoscaler.lab import bringup, condition, layout, record
 from autoscaler.lab.layout import Layout, ordinal
 from autoscaler.lab.record import CloudVMShape, Record
 
@@ -43,6 +43,29 @@ def test_only_cv_and_a_number_names_a_cloud_vm(name: str) -> None:
 def test_an_impossible_lab_is_refused(count: int, memory_mib: int, said: str) -> None:
     with pytest.raises(UsageError, match=said):
         bringup.shapes(count, 1, memory_mib)
+
+
+def test_a_lab_may_have_cloud_vms_of_several_sizes() -> None:
+    made = bringup.shapes_of([bringup.read_size(text) for text in ("1x640", "2x1024")])
+    assert made == (CloudVMShape("cv1", 1, 640), CloudVMShape("cv2", 2, 1024))
+
+
+@pytest.mark.parametrize("text", ["", "2", "2x", "x640", "1x640MiB", "-1x640", "1 x 640"])
+def test_what_is_no_size_is_refused(text: str) -> None:
+    with pytest.raises(UsageError, match="cores x MiB"):
+        bringup.read_size(text)
+
+
+def test_a_cloud_vm_without_cores_is_refused() -> None:
+    with pytest.raises(UsageError, match="at least 1 core"):
+        bringup.shapes(1, 0, 768)
+
+
+def test_half_a_lab_is_named_as_what_it_is() -> None:
+    Layout("half").directory.mkdir(parents=True)
+    with pytest.raises(UsageError, match=r"half made; `flexcapsule lab down --name half`"):
+        record.existing("half")
+    assert [(lab.name, lab.state) for lab in condition.every()] == [("half", "half made")]
 
 
 def test_a_record_is_read_back_as_written() -> None:
