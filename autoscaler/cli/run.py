@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import math
-import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from types import FrameType
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from autoscaler.cli import logs
 from autoscaler.cli.options import AsJson, ConfigFile, JournalPlace, LogFormat, PolicyName
+from autoscaler.cli.signals import handled
 from autoscaler.core.policy import Mode
 
 if TYPE_CHECKING:
@@ -103,6 +102,8 @@ def _asked(
     settings = read_config(config)
     try:
         speed = settings.pace if pace is None else parse_pace(pace)
+        if settings.cluster.live is not None:
+            speed = _real(pace)
     except PydanticCustomError as error:
         raise UsageError(f"--pace: {error.message()}") from None
     kept = Path(settings.journal.directory) if math.isfinite(speed) else None
@@ -116,12 +117,21 @@ def _asked(
     )
 
 
+def _real(pace: str | None) -> float:
+    """A real cluster lives as fast as it does."""
+    from autoscaler.errors import UsageError
+
+    if pace is not None:
+        raise UsageError("--pace is for simulated clusters, and this config describes a live one; leave it out")
+    return 1.0
+
+
 def _run(asked: Asked) -> None:
     from autoscaler.cli import show, summary
 
     with ExitStack() as opened:
         running = _Running(asked, opened)
-        with _signals(running):
+        with handled(running.controller.stop, running.reload):
             running.controller.run()
         document = summary.summary(running.controller, running.differences)
     if asked.json:
@@ -143,7 +153,8 @@ class _Running:
         from autoscaler.telemetry.view import Observatory
 
         policy, engine = load_policy(asked.policy), Engine(TOOLBOX)
-        narrator = None if asked.json or asked.log_format == "json" else Narrator(self._score)
+        quiet = asked.json or asked.log_format == "json" or self._chronicles(asked)
+        narrator = None if quiet else Narrator(self._score)
         second = None if asked.second is None else load_policy(asked.second)
         shown = _untold if narrator is None else narrator.differs
         self.differences = None if second is None else Differences(second.name, shown)
@@ -180,7 +191,7 @@ class _Running:
         return assembly.assemble(
             engine,
             policy,
-            world_of(asked.config),
+            asked.config.cluster.live or world_of(asked.config),
             directory=asked.directory,
             retention=Retention(asked.config.journal.keep_s / DAY_S, int(asked.config.journal.size_bytes)),
             mode=asked.mode,
@@ -190,6 +201,7 @@ class _Running:
             second=beside,
             watchers=self._watchers(asked, narrator),
             on_source_error=self._silent,
+            notice=lambda text: logs.log().warning(text),
             watch_clock=lambda clock: ObservedClock(clock, self.observatory, self.file.look),
         )
 
@@ -199,25 +211,32 @@ class _Running:
         self.controller.clock.wake()
 
     def _watchers(self, asked: Asked, narrator: Narrator | None) -> Iterator[Watcher]:
-        """A run that serves nothing is not measured; ids of a run that is not kept lead nowhere."""
+        """A run that serves nothing is not measured."""
         from autoscaler.cli.chronicle import Chronicle
 
         if asked.serves:
             yield from self.observatory.watchers
-        if asked.directory is not None and logs.machines(asked.log_format):
+        if self._chronicles(asked):
             yield Chronicle()
         if narrator is not None:
             yield narrator
 
+    @staticmethod
+    def _chronicles(asked: Asked) -> bool:
+        """Whether decisions are told in the log, for machines; ids of a run that is not kept lead nowhere."""
+        return asked.directory is not None and logs.machines(asked.log_format)
+
     def _truth(self) -> Truth | None:
         from autoscaler.telemetry.regret import Truth
 
-        world = self.controller.cluster.world
+        world = self.controller.world
+        if world is None:
+            return None
         wanted = world.demand.at(world.now).tolist()
         return Truth(dict(zip(world.demand.subjects, wanted, strict=True)), world.score.unserved_core_s)
 
-    def _score(self) -> Score:
-        return self.controller.cluster.world.score
+    def _score(self) -> Score | None:
+        return self.controller.score
 
     def _beside(self) -> Beside | None:
         comparison = self.controller.comparison
@@ -269,26 +288,3 @@ def _server(http: Http, controller: Controller, observatory: Observatory, direct
     with server.Server(application(desk), listener) as served:
         logs.log().info("serving", metrics=f"{served.url}/metrics")
         yield
-
-
-@contextmanager
-def _signals(running: _Running) -> Iterator[None]:
-    """Ctrl-C and SIGTERM end the run after the turn under way, a second Ctrl-C at once; SIGHUP reads the policy again."""
-
-    def stop(number: int, frame: FrameType | None) -> None:
-        del frame
-        running.controller.stop()
-        signal.signal(number, signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL)
-
-    def reload(number: int, frame: FrameType | None) -> None:
-        del number, frame
-        running.reload()
-
-    handlers: dict[signal.Signals, Callable[[int, FrameType | None], None]]
-    handlers = {signal.SIGINT: stop, signal.SIGTERM: stop, signal.SIGHUP: reload}
-    before = {number: signal.signal(number, handler) for number, handler in handlers.items()}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)

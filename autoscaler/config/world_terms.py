@@ -37,6 +37,7 @@ BOUNDS: Mapping[str, Mapping[str, float]] = {
     "failed_step_probability": SHARE,
     "slow_step_probability": SHARE,
     "lost_sample_probability": SHARE,
+    "silent_probability": SHARE,
 }
 DOCS: Mapping[str, str] = {
     "catalogue": "sizes of cloud VM that can be rented",
@@ -94,5 +95,6 @@ DOCS: Mapping[str, str] = {
     "slow_step_probability": "that a step is slow",
     "slow_step_factor": "how many times as long a slow step takes",
     "lost_sample_probability": "that a sample of an app VM is lost",
+    "silent_probability": "that a look at the cluster gets no answer at all",
     "deaths_per_cloud_vm_hour": "how often cloud VMs die, with all they run",
 }

@@ -21,6 +21,7 @@ class Purpose(IntEnum):
     STEP = 2
     SAMPLE = 3
     DEATH = 4
+    SILENCE = 5
 
 
 def stream(seed: int, purpose: Purpose, ordinal: int) -> np.random.Generator:

@@ -11,6 +11,7 @@ from typing import Any
 from autoscaler.core.events import Event, Execute, Observed, Undo
 from autoscaler.core.model import AppVM, CloudVM
 from autoscaler.core.steps import StepAction
+from autoscaler.errors import SourceError
 from autoscaler.sim.world import World
 
 OnChange = Callable[[dict[str, Any]], None]
@@ -31,8 +32,11 @@ class SimulatedCluster:
         self._complete = True
 
     def read(self, now: float) -> Iterable[Event]:
-        """One observation, at `now` (or at the world's time, where that is later: it never goes back)."""
+        """One observation, at `now` (or at the world's time, where that is later: it never goes back). Raises SourceError
+        where the scenario has it silent."""
         self._advance(now)
+        if self.world.silent:
+            raise SourceError("the simulated cluster does not answer (faults.silent_probability)")
         world, estate = self.world, self.world.estate
         cloud_vms, app_vms = estate.clouds.identities, estate.apps.identities
         complete, self._complete = self._complete, False

@@ -120,6 +120,7 @@ class Faults:
     slow_step_probability: float = 0.0
     slow_step_factor: float = 3.0
     lost_sample_probability: float = 0.0
+    silent_probability: float = 0.0
     deaths_per_cloud_vm_hour: float = 0.0
 
 

@@ -246,6 +246,13 @@ class World:
     def _write_end(self, under: Underway, outcome: Outcome, reason: str = "") -> None:
         self.estate.end(under, outcome, reason, keep=self.remember)
 
+    @property
+    def silent(self) -> bool:
+        """Whether a look at this moment gets no answer."""
+        probability = self.scenario.faults.silent_probability
+        luck = stream(self.scenario.seed, Purpose.SILENCE, round(self.now * MS_PER_S)) if probability > 0 else None
+        return luck is not None and bool(luck.random() < probability)
+
     def _take_sample(self, begin: float) -> None:
         """Measure the window from `begin` to now; at the very start there is none, and the moment's rates are taken."""
         apps = self.estate.apps

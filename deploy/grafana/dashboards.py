@@ -28,8 +28,9 @@ def selected(query: str) -> str:
     return query.replace("{s,", "{" + SELECTOR + ",").replace("{s}", "{" + SELECTOR + "}")
 
 
-def target(query: str, legend: str, ref: str) -> prometheus.Dataquery:
-    return prometheus.Dataquery().expr(selected(query)).legend_format(legend).ref_id(ref).datasource(SOURCE)
+def target(query: str, legend: str, ref: str, *, exemplars: bool) -> prometheus.Dataquery:
+    asked = prometheus.Dataquery().expr(selected(query)).legend_format(legend).ref_id(ref).datasource(SOURCE)
+    return asked.exemplar(True) if exemplars else asked
 
 
 def drawn(panel: Panel) -> Any:
@@ -51,7 +52,7 @@ def drawn(panel: Panel) -> Any:
     if panel.about:
         built = built.description(panel.about)
     for number, (query, legend) in enumerate(panel.curves):
-        built = built.with_target(target(query, legend, "ABCDEFGH"[number]))
+        built = built.with_target(target(query, legend, "ABCDEFGH"[number], exemplars=panel.exemplars))
     return built
 
 

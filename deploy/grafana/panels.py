@@ -12,7 +12,8 @@ RATE = "$__rate_interval"
 
 @dataclass(frozen=True, slots=True)
 class Panel:
-    """`curves`: (query, legend). `unit`: Grafana's name of it. `stat`: the newest value as a number; else curves over time."""
+    """`curves`: (query, legend). `unit`: Grafana's name of it. `stat`: the newest value as a number; else curves over time.
+    `exemplars`: with a dot for each bucket's newest value, which names its app VM, step and decision."""
 
     title: str
     unit: str
@@ -20,6 +21,7 @@ class Panel:
     about: str = ""
     stat: bool = False
     stacked: bool = False
+    exemplars: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,8 +31,10 @@ class Board:
     panels: tuple[Panel, ...]
 
 
-def curve(title: str, unit: str, *curves: tuple[str, str], about: str = "", stacked: bool = False) -> Panel:
-    return Panel(title, unit, curves, about, stacked=stacked)
+def curve(
+    title: str, unit: str, *curves: tuple[str, str], about: str = "", stacked: bool = False, exemplars: bool = False
+) -> Panel:
+    return Panel(title, unit, curves, about, stacked=stacked, exemplars=exemplars)
 
 
 def number(title: str, unit: str, query: str, about: str = "") -> Panel:
@@ -54,7 +58,12 @@ OVERVIEW = Board("flexcapsule-overview", "FlexCapsule: Overview", (
     curve("Price per hour", "short",
           ("flexcapsule_price_per_hour{s}", "now"), ("flexcapsule:price_per_hour:max7d{s}", "peak of 7 days")),
     curve("Demand not served", "percentunit", ("flexcapsule:unserved_demand:ratio_rate5m{s}", "unserved"),
-          about="Simulated clusters only: a real one cannot tell what it did not get. There, watch the services' CPU."),
+          ("flexcapsule_regret_unserved_ratio{s}", "lost to policy, newest hour"),
+          about="Simulated clusters only: a real one cannot tell what it did not get. There, watch the services' CPU. Lost to policy: "
+          "what the services' limits would have allowed to serve."),
+    curve("Regret: paid beyond what a clairvoyant would have", "short", ("flexcapsule_regret_price_per_hour{s}", "newest hour"),
+          about="Of each full hour just past. The bound moves app VMs for free and at once: nobody can reach zero. Negative: less was "
+          "rented than serving all demand takes."),
     curve("Actions granted", "cps", (f'sum by (action) (rate(flexcapsule_actions_total{{s,outcome="granted"}}[{RATE}]))', "{{action}}"),
           stacked=True),
     curve("Gap of plans to their lower bound", "percentunit", ("flexcapsule_plan_gap_ratio{s}", "gap"),
@@ -75,6 +84,8 @@ DECISIONS = Board("flexcapsule-decisions", "FlexCapsule: Decisions", (
     curve("Budgets used", "percentunit", ("flexcapsule_budget_used_ratio{s}", "{{budget}}"), about="At 100 % the next wish is denied."),
     curve("Granted, by action", "cps", (f'sum by (action) (rate(flexcapsule_actions_total{{s,outcome="granted"}}[{RATE}]))', "{{action}}")),
     curve("Denied, by action", "cps", (f'sum by (action) (rate(flexcapsule_actions_total{{s,outcome="denied"}}[{RATE}]))', "{{action}}")),
+    number("Newest decision that acted", "none", 'flexcapsule_decision_number{s,which="acting"}',
+           "Its number: `flexcapsule explain 118` tells what it saw, granted, denied, and how its steps ended."),
     curve("Went to and fro", "short", ("flexcapsule_oscillating_subjects{s}", "subjects"),
           about="One way, back, and the first way again within an hour."),
 ))  # fmt: skip
@@ -84,7 +95,8 @@ MIGRATIONS = Board("flexcapsule-migrations", "FlexCapsule: Migrations", (
           ('sum(flexcapsule_steps_in_flight{s,kind="migrate"})', "under way (count)")),
     curve("Downtime", "s", (quantile(0.5, "flexcapsule_migration_downtime_seconds"), "median"),
           (quantile(0.99, "flexcapsule_migration_downtime_seconds"), "99 %"),
-          ("flexcapsule:migration_downtime_seconds:mean5m{s}", "mean"), about="NaN or nothing while nothing moves."),
+          ("flexcapsule:migration_downtime_seconds:mean5m{s}", "mean"), exemplars=True,
+          about="NaN or nothing while nothing moves. A dot is one migration and names its app VM (Prometheus needs --enable-feature=exemplar-storage)."),
     curve("Downtime: taken / predicted", "percentunit",
           (f"rate(flexcapsule_migration_paused_seconds_total{{s}}[{RATE}]) / rate(flexcapsule_migration_predicted_downtime_seconds_total{{s}}[{RATE}])", "taken / predicted"),
           about="100 % is as predicted; above it, migrations pause longer than guards reckon with."),
@@ -92,7 +104,9 @@ MIGRATIONS = Board("flexcapsule-migrations", "FlexCapsule: Migrations", (
           (f"rate(flexcapsule_migration_taken_seconds_total{{s}}[{RATE}]) / rate(flexcapsule_migration_predicted_seconds_total{{s}}[{RATE}])", "taken / predicted"),
           about="Migrations that share a network take longer than predicted for one alone."),
     curve("Total time", "s", (quantile(0.5, "flexcapsule_step_duration_seconds", ", kind").replace("{s}", '{s,kind="migrate"}'), "median"),
-          (quantile(0.99, "flexcapsule_step_duration_seconds", ", kind").replace("{s}", '{s,kind="migrate"}'), "99 %")),
+          (quantile(0.99, "flexcapsule_step_duration_seconds", ", kind").replace("{s}", '{s,kind="migrate"}'), "99 %"), exemplars=True),
+    curve("Failed migrations", "cps", (f'rate(flexcapsule_steps_total{{s,kind="migrate",outcome="failed"}}[{RATE}])', "failed"),
+          ('sum(flexcapsule_actions_total{s,outcome="stuck"})', "actions stuck, in all (count)")),
     curve("Copied", "Bps", (f"rate(flexcapsule_migration_sent_bytes_total{{s}}[{RATE}])", "sent")),
     curve("The app VM that was paused longest", "s", ("flexcapsule_highest_downtime_seconds{s}", "pause in 24 h"),
           about="Which one it is: `flexcapsule explain`, status page. App VMs are no labels: they come and go."),
@@ -105,11 +119,16 @@ INVENTORY = Board("flexcapsule-inventory", "FlexCapsule: App VMs and cloud VMs",
     curve("Cloud VMs by state", "short", ("sum by (state) (flexcapsule_cloud_vms{s})", "{{state}}"), stacked=True),
     curve("App VMs per cloud VM", "short", ("sum(flexcapsule_app_vms{s}) / sum(flexcapsule_cloud_vms{s})", "mean"),
           about="Where each one is, now: the controller's status page."),
+    curve("Placement: how full cloud VMs are", "short", ("flexcapsule_filled_cloud_vms{s}", "{{memory}} of the memory"), stacked=True,
+          about="Cloud VMs by the share of their memory that is allocated to app VMs: packing moves them upwards."),
+    curve("Placement: app VMs by the size they are on", "short", ("flexcapsule_hosted_app_vms{s}", "{{size}}"), stacked=True),
     curve("CPU by service", "cores", ("flexcapsule_cpu_usage_cores{s}", "{{service}}"), stacked=True),
     curve("CPU load of the services", "percentunit", ("flexcapsule:service_cpu_load:ratio{s}", "{{service}}"),
           about="Of what is allocated to their app VMs."),
     curve("Memory", "bytes", ("sum(flexcapsule_memory_usage_bytes{s})", "in use"),
           ("sum(flexcapsule_memory_allocated_bytes{s})", "allocated"), ("sum(flexcapsule_memory_capacity_bytes{s})", "rented")),
+    curve("Memory in use of what is allocated", "percentunit",
+          ("flexcapsule_memory_usage_bytes{s} / (flexcapsule_memory_allocated_bytes{s} > 0)", "{{service}}")),
     curve("Load of the cluster", "percentunit", ("flexcapsule:cpu_load:ratio{s}", "CPU used / rented"),
           ("flexcapsule:memory_allocated:ratio{s}", "memory allocated / rented")),
 ))  # fmt: skip

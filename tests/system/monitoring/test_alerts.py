@@ -1,16 +1,18 @@
 """Alerts fire where a real controller has the trouble they are about: faults in the simulated cluster, the shipped rules, no wait.
 
-Only the rules' patience is shortened (an hour's range becomes seconds); what they ask for is not touched. Alerts whose trouble
-a simulated cluster cannot have (a silent source, a hanging loop, a certified plan far from its bound) are fired by promtool.
+Only the rules' patience is shortened (an hour's range becomes seconds, three minutes of a hanging loop too); what they ask for is
+not touched.
 """
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 import subprocess
 from pathlib import Path
 
+import httpx
 import pytest
 import yaml
 from demo import RULES, Demo, free_port
@@ -21,6 +23,7 @@ pytestmark = [
     pytest.mark.skipif(PROMETHEUS is None, reason="there is no prometheus here (Debian package `prometheus`)"),
 ]
 SHORT = {"1h": "8s", "5m": "8s", "15m": "60s"}
+HANGS = ("flexcapsule_journal_lag_seconds > 180", "flexcapsule_journal_lag_seconds > 5")
 
 CATALOGUE = [{"name": "large", "cores": 8, "memory": "16GiB", "price_per_hour": 0.4}]
 # `web` is asked for much more and much less every ten minutes; the network is a tenth of what the policy reckons with, and
@@ -64,7 +67,8 @@ def hurried(folder: Path) -> Path:
     for group in rules["groups"]:
         for rule in group["rules"]:
             rule.pop("for", None)
-            rule["expr"] = re.sub(r"\[(\w+)\]", lambda found: f"[{SHORT.get(found[1], found[1])}]", rule["expr"])
+            shortened = re.sub(r"\[(\w+)\]", lambda found: f"[{SHORT.get(found[1], found[1])}]", rule["expr"])
+            rule["expr"] = shortened.replace(*HANGS)
     path = folder / "rules.yml"
     path.write_text(yaml.safe_dump(rules))
     return path
@@ -113,6 +117,38 @@ def test_a_cluster_in_which_undoing_fails_too(tmp_path):
     world = {**RESTLESS, "faults": {"failed_step_probability": 0.6}}
     with trouble(tmp_path, world, RESTLESS_POLICY) as demo:
         fires(demo, "Stuck")
+
+
+def test_a_cluster_that_does_not_answer(tmp_path):
+    world = {**RESTLESS, "faults": {"silent_probability": 0.5}}
+    with trouble(tmp_path, world, "balanced") as demo:
+        fires(demo, "SourceSilent")
+
+
+def test_a_file_system_that_does_not_come_back(tmp_path):
+    """The loop reads its policy's file again, and the read does not return: as on a network disk that is away."""
+    with trouble(tmp_path, RESTLESS, RESTLESS_POLICY) as demo:
+        policy, stuck = tmp_path / "policy.yaml", tmp_path / "away"
+        os.mkfifo(stuck)
+        text = policy.read_text()
+        stuck.replace(policy)
+        fires(demo, "LoopHangs")
+        assert httpx.get(f"{demo.controller_url}/healthz").status_code in {200, 503}, "HTTP answers all the while"
+        policy.write_text(text)  # it is back: the read returns, and the loop goes on
+        demo.wait("flexcapsule_journal_lag_seconds < 3")
+
+
+def test_a_plan_whose_bound_is_far_away(tmp_path):
+    """Replicas that keep apart need a cloud VM each; the bound, which counts cores and memory, knows nothing of that."""
+    service = {"id": "web", "replicas": 12, "min_replicas": 12, "max_replicas": 12, "apart_from": ["web"]}
+    world = {
+        "catalogue": [*CATALOGUE, {"name": "small", "cores": 2, "memory": "4GiB", "price_per_hour": 0.12}],
+        "cloud_vms": [{"id": f"cloud-{n}", "size": "large"} for n in range(12)],
+        "services": [{**service, "demand": {"base_cores": 1}}],
+    }
+    eager = {"cooldown": {"saving": "0s"}, "stabilization": {"saving": "0s"}, "worth_it": {"k": "none"}}
+    with trouble(tmp_path, world, {"name": "eager", "strategy": {"name": "optimal"}, "limits": eager}) as demo:
+        fires(demo, "PlanGap")
 
 
 @pytest.mark.parametrize("call", [("check", "rules"), ("check", "config"), ("test", "rules")], ids=" ".join)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import subprocess
@@ -15,6 +16,8 @@ from autoscaler.core.events import Outcome
 from autoscaler.core.model import CloudVMSize
 from autoscaler.core.snapshot import CPU
 from autoscaler.core.steps import CreateCloudVM, Migrate, StopAppVM
+from autoscaler.errors import SourceError
+from autoscaler.sim.cluster import SimulatedCluster
 from autoscaler.sim.scenario import GIB, Faults
 from autoscaler.sim.world import FAULT, World
 
@@ -78,6 +81,16 @@ def test_some_samples_are_lost_others_not(scenario):
         assert ((world.sampled_at == now) == ~missing).all()
         lost += int(missing.sum())
     assert 0.2 < lost / 300 < 0.4
+
+
+def test_a_silent_cluster_gives_no_observation_and_time_passes_all_the_same(scenario):
+    cluster = SimulatedCluster(faulty(scenario, silent_probability=0.5))
+    seen = 0
+    for now in range(60, 6060, 60):
+        with contextlib.suppress(SourceError):
+            seen += len(list(cluster.read(float(now))))
+        assert cluster.world.now == now
+    assert 35 < seen < 65
 
 
 def test_app_vms_die_with_their_cloud_vm_and_so_do_steps_that_need_it(scenario):
