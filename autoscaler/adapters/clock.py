@@ -37,6 +37,14 @@ class WallClock:
         self._every_s, self._ticks, self._last, self._hands = every_s, ticks, not_before, hands
         self._pause = _Pause()
 
+    def go_on_from(self, at: float) -> None:
+        """Before the first tick: what is on record is in the past."""
+        self._last = max(self._last, at)
+
+    def now(self) -> float:
+        """The time that a tick would have at this moment."""
+        return max(self._hands.wall(), self._last)
+
     def ticks(self) -> Iterator[float]:
         hands, every_s = self._hands, self._every_s
         began = seen = hands.steady()

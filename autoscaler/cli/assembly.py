@@ -8,19 +8,31 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable
-from contextlib import ExitStack, closing
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Protocol, Self
+from typing import Self
 
 from autoscaler.adapters import codec
-from autoscaler.adapters.clock import VirtualClock
+from autoscaler.adapters.agents import LiveCluster
 from autoscaler.adapters.inbox import Inbox, Receipt
-from autoscaler.adapters.journal import Retention, SqliteJournal
+from autoscaler.adapters.journal import Retention
 from autoscaler.adapters.memory import MemoryJournal
 from autoscaler.adapters.shadow import ShadowActuator
+from autoscaler.cli.ground import (
+    JOURNAL_FILE,
+    SECOND_JOURNAL_FILE,
+    UNTOLD,
+    WORLD,
+    Footing,
+    RunningClock,
+    first_tick,
+    ground,
+    open_journal,
+)
 from autoscaler.comparison import Comparison, Difference, Relay
+from autoscaler.config.live import Live
 from autoscaler.core.engine import Engine
 from autoscaler.core.policy import Mode, Policy
 from autoscaler.errors import SourceError, UsageError
@@ -28,20 +40,13 @@ from autoscaler.ports import Actuator, Clock, Journal
 from autoscaler.runtime import Loop, Ports, Watcher
 from autoscaler.sim.cluster import SimulatedCluster
 from autoscaler.sim.scenario import Scenario
+from autoscaler.sim.score import Score
 from autoscaler.sim.world import World
 
-JOURNAL_FILE = "journal.sqlite"
-SECOND_JOURNAL_FILE = "second-policy.sqlite"
-UNTOLD = Retention()
-WORLD, IDENTITY = "world", "identity"  # what is kept beside the entries
-
-
-class RunningClock(Clock, Protocol):
-    """A clock that can be ended and woken from a signal handler."""
-
-    def stop(self) -> None: ...
-
-    def wake(self) -> None: ...
+__all__ = [
+    "JOURNAL_FILE", "SECOND_JOURNAL_FILE", "UNTOLD", "WORLD", "Controller", "Second",
+    "assemble", "first_tick", "journal_file", "mode_of",
+]  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +65,8 @@ class Controller:
     loop: Loop
     clock: RunningClock
     inbox: Inbox
-    cluster: SimulatedCluster
+    cluster: SimulatedCluster | LiveCluster
+    began_at: float
     mode: Mode
     wished: Mode
     folded: int
@@ -71,11 +77,28 @@ class Controller:
     def engine(self) -> Engine:
         return self.loop.engine
 
+    @property
+    def world(self) -> World | None:
+        """The simulated cluster's; None where the cluster is real."""
+        return self.cluster.world if isinstance(self.cluster, SimulatedCluster) else None
+
+    @property
+    def score(self) -> Score | None:
+        return None if self.world is None else self.world.score
+
+    @property
+    def now(self) -> float:
+        """The cluster's time; of a real one, that of the last observation."""
+        if self.world is not None:
+            return self.world.now
+        seen_at = self.engine.state.history.at
+        return self.began_at if seen_at is None else seen_at
+
     def run(self) -> None:
         """Until the ticks are used up or `stop` is called; what is under way then goes on with the next start."""
         self.loop.run()
         if self.comparison is not None and not self.comparison.failed:
-            self.comparison.second.checkpoint(self.cluster.world.now)
+            self.comparison.second.checkpoint(self.now)
 
     def stop(self) -> None:
         """End after the turn that is under way. Safe in a signal handler."""
@@ -103,7 +126,7 @@ class Controller:
 def assemble(
     engine: Engine,
     policy: Policy,
-    scenario: Scenario,
+    described: Scenario | Live,
     *,
     directory: Path | None = None,
     retention: Retention = UNTOLD,
@@ -114,31 +137,33 @@ def assemble(
     second: Second | None = None,
     watchers: Iterable[Watcher] = (),
     on_source_error: Callable[[float, SourceError], None] = lambda _now, _error: None,
+    notice: Callable[[str], None] = lambda _text: None,
     watch_clock: Callable[[Clock], Clock] = lambda clock: clock,
 ) -> Controller:
-    """A controller on the simulated cluster `scenario`, which goes on from what `directory` keeps (None: nothing is kept).
+    """A controller on the cluster that is `described`, which goes on from what `directory` keeps (None: nothing is kept).
 
-    `pace`: virtual seconds per real second, infinity = no waiting. `watch_clock` may wrap the clock the loop sees.
+    `pace`: of a simulated cluster, virtual seconds per real second, infinity = no waiting. `notice` is told what a real one
+    has to say between observations. `watch_clock` may wrap the clock the loop sees.
     Raises JournalError where the journal cannot be used, UsageError where it belongs to another cluster or mode.
     """
+    chosen = mode_of(mode, policy)
+    footing = Footing(engine, chosen, directory, retention, every_s, pace, ticks, notice)
     with ExitStack() as opened:
-        journal, cluster = _cluster(scenario, directory, retention, mode_of(mode, policy), opened)
-        clock = VirtualClock(lambda: first_tick(engine, cluster.world.now, every_s), every_s, pace=pace, ticks=ticks)
-        inbox = Inbox(on_word=clock.wake)
-        comparison = _comparison(second, clock, directory, retention, opened) if second is not None else None
-        actuator: Actuator = cluster if mode_of(mode, policy) is Mode.LIVE else ShadowActuator()
-        ports = Ports(watch_clock(clock), (inbox, cluster), actuator, journal)
+        on = ground(described, footing, opened)
+        inbox = Inbox(on_word=on.clock.wake)
+        comparison = _comparison(second, on.clock, footing, opened) if second is not None else None
+        actuator: Actuator = on.cluster if chosen is Mode.LIVE else ShadowActuator()
+        ports = Ports(watch_clock(on.clock), (inbox, on.cluster), actuator, on.journal)
         seen_by = (*watchers, comparison) if comparison is not None else tuple(watchers)
         loop = Loop(engine, ports, seen_by, on_source_error)
-        folded = loop.recover(cluster.world.now)
-        if _is_ahead(cluster.world, engine, every_s):
-            loop.skip_numbers()
+        folded = loop.recover(on.now())
+        on.settle(loop)
         if not _decides_by(engine, policy):
             inbox.adopt(policy)
         if comparison is not None and second is not None:
-            comparison.begin(second.policy, cluster.world.now)
+            comparison.begin(second.policy, on.now())
         return Controller(
-            loop, clock, inbox, cluster, mode_of(mode, policy), mode, folded, comparison, opened.pop_all()
+            loop, on.clock, inbox, on.cluster, on.began_at, chosen, mode, folded, comparison, opened.pop_all()
         )
 
 
@@ -152,56 +177,10 @@ def journal_file(place: Path) -> Path:
     return place / JOURNAL_FILE if place.is_dir() else place
 
 
-def first_tick(engine: Engine, world_now: float, every_s: float) -> float:
-    """One cadence after the last observation on record, or when the world is, if that is ahead."""
-    seen_at = engine.state.history.at
-    return world_now if seen_at is None else max(world_now, seen_at + every_s)
-
-
-def _is_ahead(world: World, engine: Engine, every_s: float) -> bool:
-    """Whether more is missing at the journal's end than the tick in which a run was killed: a copy of it was put back."""
-    seen_at = engine.state.history.at
-    return world.now > (world.scenario.start_at if seen_at is None else seen_at) + every_s
-
-
-def _cluster(
-    scenario: Scenario, directory: Path | None, retention: Retention, mode: Mode, opened: ExitStack
-) -> tuple[Journal, SimulatedCluster]:
-    if directory is None:
-        return MemoryJournal(), SimulatedCluster(World(scenario))
-    journal = _opened(directory / JOURNAL_FILE, opened, retention)
-    _check_same(journal, scenario, mode)
-    kept = journal.kept(WORLD)
-    world = World(scenario) if kept is None else World.restore(scenario, kept)
-    return journal, SimulatedCluster(world, on_change=lambda state: journal.stage(WORLD, state))
-
-
-def _opened(path: Path, opened: ExitStack, retention: Retention) -> SqliteJournal:
-    """The simulated world is kept in the same file: a power cut takes the same last moments from both, so that nothing need
-    be forced to the disk at each entry."""
-    journal = SqliteJournal(path, keep_days=retention.days, keep_bytes=retention.size_bytes, survive_power_loss=False)
-    return opened.enter_context(closing(journal))
-
-
-def _check_same(journal: SqliteJournal, scenario: Scenario, mode: Mode) -> None:
-    """A journal belongs to one cluster and one mode: what shadow mode decided must never be carried out."""
-    identity = {"mode": mode.value, **codec.tree(codec.dumps(scenario, Scenario))}
-    before = journal.kept(IDENTITY)
-    if before is None:
-        journal.stage(IDENTITY, identity)
-        return
-    differing = [name for name in identity if identity[name] != before.get(name)]
-    if differing:
-        raise UsageError(
-            f"the journal {journal.path} belongs to a run with another {', '.join(differing)}; undo that change, or name "
-            "another journal directory to start anew"
-        )
-
-
-def _comparison(
-    second: Second, clock: Clock, directory: Path | None, retention: Retention, opened: ExitStack
-) -> Comparison:
-    journal = MemoryJournal() if directory is None else _opened(directory / SECOND_JOURNAL_FILE, opened, retention)
+def _comparison(second: Second, clock: Clock, footing: Footing, opened: ExitStack) -> Comparison:
+    journal: Journal = MemoryJournal()
+    if footing.directory is not None:
+        journal = open_journal(footing.directory / SECOND_JOURNAL_FILE, opened, footing.retention)
     relay = Relay()
     loop = Loop(second.engine, Ports(clock, (relay,), ShadowActuator(), journal))
     return Comparison(loop, relay, second.on_difference)

@@ -45,9 +45,9 @@ OUTSIDE = {Outcome.FAILED: "red", Outcome.WITHHELD: "dim"}  # outcomes of steps 
 
 
 class Narrator:
-    """Enter it around the run. `score` gives the simulated cluster's figures."""
+    """Enter it around the run. `score` gives the simulated cluster's figures, None where the cluster is real."""
 
-    def __init__(self, score: Callable[[], Score]) -> None:
+    def __init__(self, score: Callable[[], Score | None]) -> None:
         tty = sys.stdout.isatty()
         self._console = Console(width=None if tty else show.PLAIN_WIDTH, highlight=False, markup=False)
         self._score, self._status = score, Status("", console=self._console, spinner="dots") if tty else None
@@ -135,10 +135,8 @@ class Narrator:
 
     def _show_status(self, now: float) -> None:
         score = self._score()
-        text = (
-            f"{show.moment(time_text(now))[:16]}  {self._figures}, "
-            f"{100 * score.demand_unserved_fraction:.3f} % unserved"
-        )
+        unserved = "" if score is None else f", {100 * score.demand_unserved_fraction:.3f} % unserved"
+        text = f"{show.moment(time_text(now))[:16]}  {self._figures}{unserved}"
         if self._status is not None:
             self._status.update(text)
         elif now >= self._next_status_at:

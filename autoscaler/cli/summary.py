@@ -1,6 +1,6 @@
 """What a run came to, as one document: what `run --json` prints and what a person sees at the end of a run.
 
-Counted by the engine and by the simulated cluster since the journal began; nothing is measured here. Nothing in it depends
+Counted by the engine, and by the cluster where it is a simulated one, since the journal began; nothing is measured here. Nothing in it depends
 on the machine or the moment, so that the same run gives the same bytes.
 """
 
@@ -21,18 +21,18 @@ def summary(controller: Controller, differences: Differences | None = None) -> d
     """`actions`: how often each of the six was carried out; `granted`, `denied`: how often each was decided so."""
     from autoscaler.telemetry.reports import time_text
 
-    state, score = controller.engine.state, controller.cluster.world.score
+    state, score = controller.engine.state, controller.score
     totals, policy = state.totals, state.policy
     document = {
         "policy": None if policy is None else {"name": policy.name, "digest": policy.digest},
         "mode": str(controller.mode),
-        "from": time_text(controller.cluster.world.scenario.start_at),
-        "until": time_text(controller.cluster.world.now),
+        "from": time_text(controller.began_at),
+        "until": time_text(controller.now),
         "actions": _by_action(totals.actions, "done"),
-        "cost": score.cost,
-        "demand_unserved_fraction": score.demand_unserved_fraction,
-        "migrations": score.migrations,
-        "downtime_s": score.downtime_s,
+        "cost": totals.cost if score is None else score.cost,
+        "demand_unserved_fraction": None if score is None else score.demand_unserved_fraction,
+        "migrations": totals.migrations if score is None else score.migrations,
+        "downtime_s": totals.downtime.sum_s if score is None else score.downtime_s,
         "decisions": totals.decisions,
         "abstained": totals.abstained,
         "granted": _by_action(totals.actions, "granted"),
@@ -42,7 +42,7 @@ def summary(controller: Controller, differences: Differences | None = None) -> d
         "steps": dict(sorted(totals.steps.items())),
         "alerts": totals.alerts,
         "stuck": sorted(state.stuck),
-        "world": asdict(score),
+        "world": None if score is None else asdict(score),
     }
     if controller.comparison is not None and differences is not None:
         document["second_policy"] = differences.report(controller.comparison)
@@ -59,8 +59,10 @@ def lines(document: Mapping[str, Any]) -> Iterator[str]:
     yield from show.wrapped(f"denied: {_counts(document['denials'])}")
     if document["not_carried_out"]:
         yield from show.wrapped(f"granted and not carried out: {_counts(document['not_carried_out'])}")
+    unserved = document["demand_unserved_fraction"]
     yield (
-        f"cost {show.money(document['cost'])}, {100 * document['demand_unserved_fraction']:.3f} % of demand unserved, "
+        f"cost {show.money(document['cost'])}, "
+        f"{'' if unserved is None else f'{100 * unserved:.3f} % of demand unserved, '}"
         f"{show.counted(document['migrations'], 'migration')}, {document['downtime_s']:.2f} s of downtime"
     )
     if "second_policy" in document:

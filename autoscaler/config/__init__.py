@@ -6,6 +6,7 @@ builds values; it opens nothing and starts nothing.
 
 from __future__ import annotations
 
+from autoscaler.config.live import Live
 from autoscaler.config.reading import config_schema, read_config, world_of
 from autoscaler.config.ready import ready_policies, ready_policy, resolve_policy
 from autoscaler.config.settings import Cluster, Config, Http, JournalSettings, Log, Simulated, parse_pace
@@ -16,6 +17,7 @@ __all__ = [
     "Config",
     "Http",
     "JournalSettings",
+    "Live",
     "Log",
     "Simulated",
     "config_schema",

@@ -9,17 +9,20 @@ from typing import Annotated, Any, TypeVar
 
 from pydantic import BeforeValidator, Discriminator, Tag
 
+from autoscaler.config.live import BalancerSettings, HAProxySettings, Live, misfits
 from autoscaler.config.ready import resolve_policy
 from autoscaler.config.settings import Cluster, Config, Http, JournalSettings, Log, PolicyName, Simulated
 from autoscaler.config.world import WORLDS, check_world, read_world, world_form
+from autoscaler.config.world_terms import BOUNDS, DOCS
 from autoscaler.policylang.forms import Text, fill, locate
 from autoscaler.policylang.records import Record, Recorder, or_none
+from autoscaler.policylang.references import refuse_misfits
 from autoscaler.policylang.schema import document_schema
 from autoscaler.policylang.tree import parse, read_source
 from autoscaler.sim.scenario import Scenario
 
-NESTED = (Cluster, Simulated, JournalSettings, Http, Log)
-S = TypeVar("S", Config, Cluster, Simulated, JournalSettings, Http, Log)
+NESTED = (Cluster, Simulated, Live, BalancerSettings, HAProxySettings, JournalSettings, Http, Log)
+S = TypeVar("S", Config, Cluster, Simulated, Live, BalancerSettings, HAProxySettings, JournalSettings, Http, Log)
 
 
 def read_config(path: Path | str | None = None) -> Config:
@@ -35,6 +38,8 @@ def read_config(path: Path | str | None = None) -> Config:
     world = config.cluster.simulated.world
     if isinstance(world, Scenario):
         check_world(world, source, locate(root, ("cluster", "simulated", "world"))[0])
+    if config.cluster.live is not None:
+        refuse_misfits(misfits(config.cluster.live), source, locate(root, ("cluster", "live"))[0])
     return _resolved(config, Path(path).parent)
 
 
@@ -51,11 +56,13 @@ def config_form() -> type[Record]:
     kind = Discriminator(lambda value: "here" if isinstance(value, dict | Record) else "named")
     world: Any = Annotated[Annotated[Text, Tag("named")] | Annotated[form, Tag("here")], kind]
     return Recorder(
+        bounds=BOUNDS,
+        docs=DOCS,
         annotations={
             "world": world,
             "policy": PolicyName,
             "shadow_policy": Annotated[PolicyName | None, BeforeValidator(or_none)],
-        }
+        },
     ).form(Config)
 
 
@@ -79,4 +86,4 @@ def _resolved(value: S, base: Path) -> S:
 
 
 def _is_path(part: Field[Any], told: str) -> bool:
-    return bool(part.metadata.get("path")) or (part.name == "world" and told not in WORLDS)
+    return bool(part.metadata.get("path") and told) or (part.name == "world" and told not in WORLDS)

@@ -13,6 +13,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, WithJsonSchema
 
+from autoscaler.config.live import Live
 from autoscaler.config.ready import known_policy
 from autoscaler.errors import UsageError
 from autoscaler.policylang.forms import Text, wrong
@@ -69,9 +70,12 @@ class Simulated:
 
 @dataclass(frozen=True, slots=True)
 class Cluster:
-    """What is controlled: one kind of cluster."""
+    """What is controlled: the real cluster where one is described, else a simulated one."""
 
     simulated: Simulated = field(default=Simulated(), metadata={"doc": "a cluster in memory, the default"})
+    live: Live | None = field(
+        default=None, metadata={"doc": "a real cluster (docs/live.md); it takes the other's place"}
+    )
 
 
 @dataclass(frozen=True, slots=True)

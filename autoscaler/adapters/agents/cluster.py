@@ -21,7 +21,6 @@ from autoscaler.adapters.agents.sightings import Held
 from autoscaler.adapters.providers import Rented
 from autoscaler.agent.descriptions import StepReport, StepRequest
 from autoscaler.core.events import Event, Execute, Observed, Outcome, StepEnded, Undo
-from autoscaler.core.history import History
 from autoscaler.core.snapshot import CPU, MEMORY
 from autoscaler.core.steps import StepAction
 from autoscaler.errors import ActuationError, SourceError
@@ -74,10 +73,6 @@ class LiveCluster:
         self._unreported: dict[str, None] = {}
         self._reported: list[Underway] = []
         self._seen: dict[str, object] = {}
-
-    def remember(self, history: History) -> None:
-        """Begin with what the journal knows."""
-        self._look.remember(history)
 
     def read(self, now: float) -> Iterable[Event]:
         """One observation, complete in the first. Raises SourceError where nothing can be seen."""

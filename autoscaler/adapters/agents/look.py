@@ -52,7 +52,8 @@ class Silence:
 
 
 class Look:
-    """Changes with every `take`. `rented`: by id, in order of first appearance; `answers`: of those that answered."""
+    """Changes with every `take`. `rented`: by id, in order of first appearance; `answers`: of those that answered. `history`
+    is asked before the first: what a journal knows."""
 
     def __init__(
         self,
@@ -60,6 +61,7 @@ class Look:
         agents: Agents,
         sightings: Sightings,
         *,
+        history: Callable[[], History] = lambda: History(1),
         notice: Notice = lambda _text: None,
         steady: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -69,16 +71,13 @@ class Look:
         self.silence = Silence()
         self.taken_once = False
         self._order: dict[str, None] = {}
-        self.notice, self._steady = notice, steady
+        self.notice, self._steady, self._history = notice, steady, history
         self._pool = ThreadPoolExecutor(ASKED_AT_ONCE, thread_name_prefix="ask")
-
-    def remember(self, history: History) -> None:
-        """Begin with what a journal knows: who was where, and in which order."""
-        self._order = dict.fromkeys(cloud_vm.id for cloud_vm in history.inventory.cloud_vms)
-        self.sightings.remember(history)
 
     def take(self, now: float) -> None:
         """Raises SourceError where the provider's list cannot be had, or nobody at all answers."""
+        if not self.taken_once:
+            self._remember(self._history())
         self.agents.take_new_keys()
         found_now = {rented.id: rented for rented in self.provider.cloud_vms()}
         self._order = dict.fromkeys(id_ for id_ in (*self._order, *found_now) if id_ in found_now)
@@ -149,6 +148,11 @@ class Look:
     def close(self) -> None:
         self._pool.shutdown(wait=False, cancel_futures=True)
         self.agents.close()
+
+    def _remember(self, history: History) -> None:
+        """Begin with what a journal knows: who was where, and in which order."""
+        self._order = dict.fromkeys(cloud_vm.id for cloud_vm in history.inventory.cloud_vms)
+        self.sightings.remember(history)
 
     def _answer(self, rented: Rented) -> Answer:
         return Answer(self.agents.host(rented.address), self._steady())

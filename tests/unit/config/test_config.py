@@ -42,7 +42,7 @@ def test_the_example_says_why_before_every_setting():
     settings = [
         n for n, line in enumerate(lines) if line and not line.lstrip().startswith("#") and not line.endswith(":")
     ]
-    assert len(settings) == 13
+    assert len(settings) == 14
     for number in settings:
         assert lines[number - 1].lstrip().startswith("#"), f"line {number + 1} has no comment before it"
 

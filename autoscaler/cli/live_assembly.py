@@ -1,0 +1,150 @@
+"""A live cluster from its settings: provider, agents, recipes, load balancer, and what of it is kept with the journal.
+
+Separate from assembly.py because it is the only place that knows both the settings of a real cluster and its adapters. Choices,
+no behaviour.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+from autoscaler.adapters.agents import AddressPool, Agents, Images, LiveCluster, Recipe, Wiring
+from autoscaler.adapters.agents.cluster import Balancer
+from autoscaler.adapters.agents.errands import Kept
+from autoscaler.adapters.agents.look import Look, Notice
+from autoscaler.adapters.agents.sightings import Sightings
+from autoscaler.adapters.haproxy import HAProxy
+from autoscaler.adapters.providers import Provider
+from autoscaler.adapters.providers import lab as labs
+from autoscaler.adapters.providers.static import Host, StaticHosts
+from autoscaler.config.live import BalancerSettings, Live, LiveService
+from autoscaler.core.history import History
+from autoscaler.core.model import AppVM, Service
+from autoscaler.errors import UsageError
+from autoscaler.lab.layout import Layout
+
+LIVE, HOSTS = "live", "hosts"  # what is kept beside the journal's entries
+EPOCH_BYTES = 6
+
+
+class Keeper(Protocol):
+    """The journal, as far as it keeps what is no entry."""
+
+    def kept(self, name: str) -> Any: ...
+
+    def stage(self, name: str, tree: Mapping[str, Any]) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Founded:
+    """A live cluster, and when its journal began."""
+
+    cluster: LiveCluster
+    began_at: float
+
+
+def live_cluster(live: Live, keeper: Keeper, *, now: float, history: Callable[[], History], notice: Notice) -> Founded:
+    """Raises UsageError where this machine lacks what the settings name. `history`: what the journal knows of the cluster."""
+    kept, began_at = _kept(keeper, now)
+    recipes = {service.id: recipe(service) for service in live.services}
+    look = Look(
+        _provider(live, keeper),
+        Agents(keys_directory(live)),
+        Sightings({name: each.service.template for name, each in recipes.items()}),
+        history=history,
+        notice=notice,
+    )
+    wiring = Wiring(
+        look,
+        kept,
+        recipes,
+        images(live),
+        AddressPool(live.addresses) if live.addresses else None,
+        live.gateway,
+        balancer(live.load_balancer),
+    )
+    return Founded(LiveCluster(wiring), began_at)
+
+
+def identity(live: Live) -> dict[str, str]:
+    """What must not change under a journal: it belongs to one cluster."""
+    return {"cluster": f"lab {live.provider.lab.name}" if live.provider.lab else "static hosts"}
+
+
+def keys_directory(live: Live) -> Path:
+    """Where the controller's keys are."""
+    if live.keys or live.provider.lab is None:
+        return Path(live.keys)
+    return Layout(live.provider.lab.name).keys
+
+
+def images(live: Live) -> Images:
+    """Raises UsageError naming the file that a service lacks."""
+    directory = Path(live.images)
+    for service in live.services:
+        for name in filter(None, (service.image, service.disk, service.files)):
+            if not (directory / name).is_file():
+                raise UsageError(
+                    f"service {service.id} needs {name}, and {directory} has no such file; `make -C libos` builds images"
+                )
+    return Images(directory)
+
+
+def recipe(service: LiveService) -> Recipe:
+    template = AppVM(
+        id="",
+        service=service.id,
+        cores=service.cores,
+        memory_bytes=service.memory_bytes,
+        apart_from=service.apart_from,
+        downtime_budget_s=service.downtime_budget_s,
+        labels=service.labels,
+    )
+    return Recipe(
+        Service(service.id, service.min_replicas, service.max_replicas, template),
+        service.image,
+        service.environment,
+        service.arguments,
+        service.disk,
+        service.files,
+        service.port,
+        service.stop_patience_s,
+    )
+
+
+def balancer(settings: BalancerSettings | None) -> Balancer | None:
+    if settings is None:
+        return None
+    haproxy = settings.haproxy
+    return HAProxy(Path(haproxy.socket), dict(haproxy.backends), haproxy.drain_patience_s)
+
+
+def _provider(live: Live, keeper: Keeper) -> Provider:
+    settings = live.provider.lab
+    if settings is not None:
+        labs.check(settings.name)
+        return labs.LabCloud(settings.name, live.catalogue, most=settings.most)
+    sizes = {size.name: size for size in live.catalogue}
+    hosts = [
+        Host(host.name, sizes[host.size], host.address, host.back_address or host.address.split(":")[0])
+        for host in live.provider.static
+    ]
+    return StaticHosts(hosts, keeper.kept(HOSTS), on_change=lambda in_use: keeper.stage(HOSTS, in_use))
+
+
+def _kept(keeper: Keeper, now: float) -> tuple[Kept, float]:
+    """The epoch is drawn once for each journal, before its first step: agents tell journals apart by it."""
+    before = keeper.kept(LIVE)
+    known = before or {"epoch": secrets.token_hex(EPOCH_BYTES), "began_at": now, "cordoned": []}
+
+    def stage(kept: Kept) -> None:
+        keeper.stage(LIVE, {**known, "cordoned": list(kept.cordoned)})
+
+    kept = Kept(known["epoch"], dict.fromkeys(known["cordoned"]), stage)
+    if before is None:
+        stage(kept)
+    return kept, float(known["began_at"])
