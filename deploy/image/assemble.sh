@@ -13,7 +13,8 @@ debian() {   # mmdebstrap's hooks talk; what they say matters only when it fails
         --dpkgopt='path-exclude=/usr/share/doc/*' --dpkgopt='path-include=/usr/share/doc/*/copyright' \
         --dpkgopt='path-exclude=/usr/share/zoneinfo/*' --dpkgopt='path-exclude=/usr/share/info/*' \
         --dpkgopt='path-exclude=/lib/udev/hwdb.d/*' --dpkgopt='path-exclude=/usr/lib/udev/hwdb.d/*' \
-        "" "$root" "deb [trusted=yes] copy://$debs ./" > "$work/mmdebstrap.log" 2>&1 || { tail -30 "$work/mmdebstrap.log" >&2; exit 1; }
+        "" "$root" "deb [trusted=yes] copy://$debs ./" > "$work/mmdebstrap.log" 2>&1 ||
+        { tr '\r' '\n' < "$work/mmdebstrap.log" | grep -v '^(Reading database' | tail -30 >&2; exit 1; }
 }
 
 trim() {   # what a management VM never runs; libvirt's other drivers would stop its start: they need users nobody made

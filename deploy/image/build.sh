@@ -14,7 +14,8 @@
 set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 # 4.17.5 is the last 4.17 that Debian built with SHADOW_PAGING, without which no paravirtual guest can migrate live.
-export HYPERVISOR=${HYPERVISOR:-4.17.5+72-g01140da4e8-1}
+export DEFAULT_HYPERVISOR=4.17.5+72-g01140da4e8-1
+export HYPERVISOR=${HYPERVISOR:-$DEFAULT_HYPERVISOR}
 export SUITE=${SUITE:-bookworm} MIRROR=${MIRROR:-} IMAGE_MB=${IMAGE_MB:-640}
 export CACHE=${CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/flexcapsule}
 export LC_ALL=C.UTF-8 SOURCE_DATE_EPOCH=${SOURCE_DATE_EPOCH:-1767225600} TZ=UTC

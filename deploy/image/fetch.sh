@@ -34,13 +34,20 @@ configure() {
 }
 
 hypervisor() {   # the hypervisor alone may be of another version than the tools: they speak the same 4.17 interface
-    local name=xen-hypervisor-4.17-amd64
+    local name=xen-hypervisor-4.17-amd64 known
+    known=$(apt-cache madison "$name" | awk '{print $3}' | sort -u | xargs)
     case $HYPERVISOR in
         newest) apt-get -qq download "$name" ;;
         rebuild) "$here/rebuild-hypervisor.sh" ;;
-        *) apt-get -qq download "$name=$HYPERVISOR" || {
-            echo "fetch.sh: the archive no longer has $name $HYPERVISOR: rebuilding the newest source with shadow paging" >&2
-            "$here/rebuild-hypervisor.sh"; } ;;
+        *) if [[ " $known " == *" $HYPERVISOR "* ]]; then
+                apt-get -qq download "$name=$HYPERVISOR"
+            elif [ "$HYPERVISOR" = "$DEFAULT_HYPERVISOR" ]; then
+                echo "fetch.sh: the archive no longer has $name $HYPERVISOR: rebuilding the newest source with shadow paging" >&2
+                "$here/rebuild-hypervisor.sh"
+            else
+                echo "fetch.sh: the archive has no $name $HYPERVISOR; it has: $known (or say newest, or rebuild)" >&2
+                return 1
+            fi ;;
     esac
 }
 
@@ -59,9 +66,10 @@ rm -rf --one-file-system "$debs"
 apt=$work/apt
 configure
 apt-get -qq update
+(cd "$debs" && hypervisor && kernels)
 # shellcheck disable=SC2086  # a list of names
 apt-get -qq -y --download-only install '?essential' $packages
-(cd "$debs" && hypervisor && kernels && rmdir partial && rm -f lock && sha256sum -- *.deb > "$work/lock")
+(cd "$debs" && rmdir partial && rm -f lock && sha256sum -- *.deb > "$work/lock")
 (cd "$debs" && apt-ftparchive packages . > Packages)
 mv "$work/lock" "$lock"
 echo "       $(wc -l < "$lock") packages, $(du -sh "$debs" | cut -f1)"
