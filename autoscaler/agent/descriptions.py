@@ -16,6 +16,7 @@ from autoscaler.agent.wire import readable, refuse
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,62}")
 DIGEST = re.compile(r"[0-9a-f]{64}")
 STEP_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.:/@+-]{0,199}")
+ADDRESS = re.compile(r"[0-9A-Za-z.:_-]{1,255}")
 VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 OWN_SETTINGS = ("ip", "gateway", "dns", "report")  # libos/lib/cmdline.c: read by the library OS, not by the application
 MEMORY_LEAST_BYTES = 4 << 20  # libos/README.md
@@ -125,7 +126,8 @@ class HostReport:
 
 @dataclass(frozen=True, slots=True)
 class StepRequest:
-    """What to do to one app VM. `start` carries a spec; `stop` a patience; `migrate` where to and how; the rest a uuid."""
+    """What to do to one app VM. `start` carries a spec, and as `sources` the addresses of agents that may have its image;
+    `stop` a patience; `migrate` where to and how; the rest a uuid."""
 
     kind: str
     uuid: str = ""
@@ -134,6 +136,7 @@ class StepRequest:
     target: str = ""
     address: str = ""
     live: str = "auto"
+    sources: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         _check_choice("kind", self.kind, KINDS)
