@@ -4,7 +4,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
-.PHONY: help run test system venv lint format schema clean lab monitoring-demo
+.PHONY: help run test system venv lint format schema clean lab monitoring-demo demo-live
 help:            ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/'
 
@@ -15,6 +15,13 @@ lab: .venv/.base ## real Xen on this machine (root): two cloud VMs, a Linux app 
 	deploy/setup/packages.sh lab
 	$(BIN)/flexcapsule lab up
 	$(BIN)/flexcapsule lab trip
+
+demo-live: .venv/.dev ## the whole on real Xen (root), a quarter of an hour: two services, real load, all six actions; a report at the end
+	deploy/setup/packages.sh lab
+	deploy/setup/packages.sh libos
+	deploy/setup/packages.sh live
+	$(MAKE) --no-print-directory -C libos
+	$(BIN)/python -m benchmarks.live
 
 monitoring-demo: .venv/.dev ## a controller, a real Prometheus that scrapes it, and where to look; Ctrl-C ends both
 	deploy/setup/packages.sh monitoring

@@ -1,0 +1,62 @@
+"""What clients ask for over time: straight lines between points, in cores, the same again every cycle. Values only."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from itertools import pairwise
+
+Points = tuple[tuple[float, float], ...]  # (seconds into the cycle, cores)
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """`services`: each begins at 0 s and ends at `cycle_s` with the same value, so that cycles join."""
+
+    services: Mapping[str, Points]
+    cycle_s: float
+    cycles: int
+
+    @property
+    def length_s(self) -> float:
+        return self.cycle_s * self.cycles
+
+    def cores(self, service: str, at_s: float) -> float:
+        """Asked for at `at_s` after the start; nothing before and after."""
+        if not 0 <= at_s < self.length_s:
+            return 0.0
+        into = at_s % self.cycle_s
+        for (left, low), (right, high) in pairwise(self.services[service]):
+            if left <= into <= right:
+                return low + (high - low) * (into - left) / max(right - left, 1e-9)
+        return self.services[service][-1][1]
+
+    def phase(self, at_s: float) -> str:
+        """For people: rising, busy, falling or idle."""
+        now, soon = (sum(self.cores(name, at) for name in self.services) for at in (at_s, at_s + 5.0))
+        if abs(soon - now) > 0.01:
+            return "rising" if soon > now else "falling"
+        quiet = sum(points[0][1] for points in self.services.values())
+        return "idle" if now <= 1.5 * quiet else "busy"
+
+
+# One replica of web is enough at first; a second has to run apart from it. At the peak a small cloud VM is too small for one
+# replica alone. Levels were chosen in the simulated cluster (world.yaml here has the same curve), with cloud VMs that take
+# from 40 to 110 s to start: all six actions come in each of five seeds.
+WEB: Points = (
+    (0, 0.05),
+    (20, 0.05),
+    (80, 0.5),
+    (140, 0.5),
+    (160, 0.95),
+    (260, 0.95),
+    (280, 0.5),
+    (360, 0.5),
+    (390, 0.05),
+    (480, 0.05),
+)
+API: Points = ((0, 0.05), (20, 0.05), (80, 0.25), (320, 0.25), (350, 0.05), (480, 0.05))
+
+
+def standard(cycles: int) -> Shape:
+    return Shape({"web": WEB, "api": API}, 480.0, cycles)
