@@ -9,9 +9,12 @@ from __future__ import annotations
 import hashlib
 import json
 import threading
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 
+from autoscaler import keys
 from autoscaler.agent.descriptions import (
     AppVMReport,
     AppVMSpec,
@@ -104,20 +107,27 @@ class FakeAgent:
 
 
 class Fleet:
-    """Agents that know each other. Close it."""
+    """Agents that know each other. `keys`: where their certificates are, None = plain HTTP; `clock`: None = what `now` is set to.
+    Close it."""
 
-    def __init__(self) -> None:
+    def __init__(self, keys_directory: Path | None = None, clock: Callable[[], float] | None = None) -> None:
         self.now = 0.0
+        self._keys, self._clock = keys_directory, clock
         self.agents: dict[str, FakeAgent] = {}
         self._listeners: list[ThreadingHTTPServer] = []
 
     def clock(self) -> float:
-        return self.now
+        return self.now if self._clock is None else self._clock()
 
     def add(self, name: str, **more) -> FakeAgent:
         agent = self.agents[name] = FakeAgent(name, self, **more)
         listener = ThreadingHTTPServer(("127.0.0.1", 0), type("Bound", (Handler,), {"agent": agent}))
         listener.daemon_threads = True
+        if self._keys is not None:
+            keys.issue(self._keys, name, ["127.0.0.1"])
+            listener.socket = keys.context(self._keys, name, serving=True).wrap_socket(
+                listener.socket, server_side=True, do_handshake_on_connect=False
+            )
         threading.Thread(target=listener.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
         agent.address = f"127.0.0.1:{listener.server_address[1]}"
         self._listeners.append(listener)
@@ -178,8 +188,12 @@ class Handler(BaseHTTPRequestHandler):
                 self._say(422, {"error": str(error)})
 
     def do_DELETE(self) -> None:
-        known = self.agent.steps.pop(self.path.removeprefix("/v1/steps/"), None)
-        self._say(200 if known else 404, {})
+        step = self.path.removeprefix("/v1/steps/")
+        self.agent.settle()
+        if step in self.agent.steps and self.agent.steps[step][2].outcome == "running":
+            self._say(409, {"error": "it is under way"})
+        else:
+            self._say(200 if self.agent.steps.pop(step, None) else 404, {})
 
     def _chunks(self) -> bytes:
         body = b""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import uuid
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from fake_agents import MIB, FakeAppVM, Fleet
@@ -16,6 +16,7 @@ from autoscaler.adapters.agents.look import Look
 from autoscaler.adapters.agents.sightings import Sightings
 from autoscaler.adapters.providers.static import Host, StaticHosts
 from autoscaler.agent.descriptions import AppVMSpec
+from autoscaler.core.history import History
 from autoscaler.core.model import CloudVMSize
 
 T0 = 1_767_571_200.0
@@ -49,18 +50,27 @@ class Stage:
         made = self.fleet.agents[on].app_vms[spec.uuid] = FakeAppVM(spec, state, since=self.fleet.now - 100.0, **more)
         return made
 
-    def cluster(self, *, recipes: Mapping[str, Recipe], epoch: str = "e0", **more) -> LiveCluster:
+    def cluster(
+        self,
+        *,
+        recipes: Mapping[str, Recipe],
+        epoch: str = "e0",
+        kept: Kept | None = None,
+        history: Callable[[], History] = lambda: History(1),
+        **more,
+    ) -> LiveCluster:
         """A controller's end; a second one is what a restart begins with."""
         templates = {name: recipe.service.template for name, recipe in recipes.items() if name}
         look = Look(
             self.provider,
             Agents(None, answer_s=2.0),
             Sightings(templates),
+            history=history,
             notice=self.notices.append,
             steady=self.fleet.clock,
         )
         wiring = Wiring(
-            look, Kept(epoch), recipes, Images(self.images), AddressPool("10.9.0.101-10.9.0.120/24"), **more
+            look, kept or Kept(epoch), recipes, Images(self.images), AddressPool("10.9.0.101-10.9.0.120/24"), **more
         )
         made = LiveCluster(wiring)
         self._open.append(made)

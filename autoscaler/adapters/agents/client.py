@@ -30,6 +30,7 @@ CONNECT_S, ANSWER_S = (
     10.0,
 )  # an agent under emulation answers within a second; a dead one must not hold up the loop
 PUSH_S = 300.0
+KEEP_OPEN_S = 50.0  # agents hang up after 60 s; a TLS handshake is dear under emulation
 MAY_PASS = frozenset({408, 409, 425, 429, 500, 502, 503, 504})  # statuses after which the same call may succeed
 KEY_FILES = ("authority.pem", "controller.pem")
 
@@ -79,7 +80,7 @@ class Agents:
 
     def _opened(self) -> httpx.Client:
         verify: Any = True if self._directory is None else keys.context(self._directory)
-        limits = httpx.Limits(max_connections=256, max_keepalive_connections=256)
+        limits = httpx.Limits(max_connections=256, max_keepalive_connections=256, keepalive_expiry=KEEP_OPEN_S)
         return httpx.Client(verify=verify, timeout=self._timeout, trust_env=False, limits=limits)
 
     def _key_times(self) -> tuple[int, ...]:
@@ -105,8 +106,15 @@ class Agents:
             ) from None
 
     def _sent(self, method: str, address: str, path: str, **more: Any) -> httpx.Response:
+        """Sent once more where the agent hung up on a connection that was kept open: every call may be made twice."""
+        url = f"{self._base(address)}{path}"
         try:
-            return self._client.request(method, f"{self._base(address)}{path}", **more)
+            try:
+                return self._client.request(method, url, **more)
+            except (httpx.RemoteProtocolError, httpx.ReadError, httpx.WriteError):
+                if "content" in more:  # a file that is half read
+                    raise
+                return self._client.request(method, url, **more)
         except httpx.TimeoutException:
             raise ActuationError(f"the agent at {address} did not answer in time", temporary=True) from None
         except (httpx.TransportError, httpx.InvalidURL) as error:

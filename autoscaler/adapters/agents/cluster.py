@@ -71,7 +71,7 @@ class LiveCluster:
         self._underway: dict[str, Underway] = {}
         self._ended: dict[str, tuple[StepEnded, Underway | None]] = {}
         self._unreported: dict[str, None] = {}
-        self._reported: list[Underway] = []
+        self._forgettable: dict[str, str] = {}  # steps that agents need not remember: id there -> cloud VM
         self._seen: dict[str, object] = {}
 
     def read(self, now: float) -> Iterable[Event]:
@@ -134,7 +134,7 @@ class LiveCluster:
         self._keep_house()
         told = [self._ended[step] for step in self._unreported]
         self._unreported.clear()
-        self._reported += [under for _, under in told if under is not None]
+        self._forgettable |= {under.wire_id: under.cloud_vm for _, under in told if under is not None}
         return [event for event, _ in told]
 
     def newest_step_number(self, now: float) -> int:
@@ -184,17 +184,15 @@ class LiveCluster:
         return {id_: steps for id_, steps in found.items() if isinstance(steps, Mapping)}
 
     def _let_forget(self) -> None:
-        still: list[Underway] = []
-        for under in self._reported:
-            rented = self._look.rented.get(under.cloud_vm)
-            if rented is None:
-                continue
+        """Agents that cannot now are told next time; those that are gone have forgotten."""
+        for wire_id, cloud_vm in (*self._forgettable.items(),):
+            rented = self._look.rented.get(cloud_vm)
             try:
-                self._look.agents.forget(rented.address, under.wire_id)
-            except ActuationError as error:
-                if error.temporary:
-                    still.append(under)
-        self._reported = still
+                if rented is not None:
+                    self._look.agents.forget(rented.address, wire_id)
+                del self._forgettable[wire_id]
+            except ActuationError:
+                continue
 
     def _drained(self, app_vm: str) -> bool:
         assert self._balancer is not None, "asked only where there is one"
@@ -241,15 +239,14 @@ class LiveCluster:
     def _remove(self, held: Held) -> None:
         """Under an id of its own: removing twice is once."""
         rented, uuid = self._look.rented.get(held.place), held.report.spec.uuid
-        if rented is None or held.report.state != "stopped":
-            return
         wire_id = self._errands.wire_id(f"remove-{uuid}")
+        if rented is None or held.report.state != "stopped" or wire_id in self._forgettable:
+            return
         try:
-            report = self._look.agents.put_step(rented.address, wire_id, StepRequest("remove", uuid=uuid))
-            if report.outcome != "running":
-                self._look.agents.forget(rented.address, wire_id)
+            self._look.agents.put_step(rented.address, wire_id, StepRequest("remove", uuid=uuid))
         except ActuationError:
             return  # it is listed again next time
+        self._forgettable[wire_id] = rented.id
 
     def _answering(self) -> Sequence[Rented]:
         return [rented for id_, rented in self._look.rented.items() if id_ in self._look.answers]
