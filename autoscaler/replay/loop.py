@@ -15,6 +15,7 @@ from autoscaler.core.engine import Engine, Toolbox
 from autoscaler.core.events import Command, Event, PolicyChanged
 from autoscaler.core.policy import Policy
 from autoscaler.ports import Checkpoint
+from autoscaler.replay.film import Camera
 from autoscaler.replay.outcome import Outcome
 from autoscaler.replay.recorder import Recorder
 from autoscaler.replay.worlds import Stage
@@ -72,10 +73,10 @@ def replay(
     world = World(stage.scenario, demand=stage.demand, remember=REMEMBERED_OUTCOMES)
     cluster = SimulatedCluster(world)
     ticks = ticks_of(trace, policy)
-    recorder = Recorder(world, ticks)
+    recorder, camera = Recorder(world, ticks), Camera(world, ticks)
     clock = VirtualClock(lambda: stage.scenario.start_at, policy.every_s, pace=math.inf, ticks=ticks)
     sources = (Adoption(policy, stage.scenario.start_at), cluster)
-    loop = Loop(Engine(toolbox), Ports(clock, sources, cluster, Forgetting()), (recorder,))
+    loop = Loop(Engine(toolbox), Ports(clock, sources, cluster, Forgetting()), (recorder, camera))
     complete, began = True, time.perf_counter()
     try:
         for done, now in enumerate(clock.ticks()):
@@ -85,4 +86,5 @@ def replay(
         complete = False
     world.advance(trace.until if complete else world.now)
     simulation_s = time.perf_counter() - began
-    return Outcome(policy.name, trace.name, seed, recorder.score(), recorder.timeline, complete, simulation_s)
+    score, line = recorder.score(), recorder.timeline
+    return Outcome(policy.name, trace.name, seed, score, line, complete, camera.film, simulation_s)

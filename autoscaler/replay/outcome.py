@@ -9,6 +9,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from autoscaler.replay.film import Film
+
 
 @dataclass(frozen=True, slots=True)
 class Happening:
@@ -37,7 +39,7 @@ class Timeline:
 @dataclass(frozen=True, slots=True)
 class Outcome:
     """`score`: figures by name, in an order that never changes; plain numbers. `complete`: not cut short by Ctrl-C.
-    `simulation_s`: how long it took, reading excluded; not in the document, which is the same every time."""
+    `film`: who was where, frame by frame. `simulation_s`: how long it took, reading excluded; not in the document, which is the same every time."""
 
     policy: str
     trace: str
@@ -45,6 +47,7 @@ class Outcome:
     score: Mapping[str, float]
     timeline: Timeline = field(default_factory=Timeline)
     complete: bool = True
+    film: Film | None = None
     simulation_s: float = 0.0
 
     def document(self) -> dict[str, Any]:

@@ -37,6 +37,7 @@ def shown(outcome: Outcome) -> dict[str, Any]:
         "kind": "bound" if outcome.policy == BOUND else "run",
         "complete": outcome.complete,
         "line": _thinned(line) if len(line.at) > 1 else None,
+        "film": outcome.film.document() if outcome.film is not None and outcome.film.frames else None,
     }
 
 

@@ -1,4 +1,4 @@
-"""The status page: three files and one stream of events, from published views only. What the page shows is page.js's part.
+"""The status page: four files and one stream of events, from published views only. What the page shows is page.js's part.
 
 Separate from http.py because it is for eyes, not for programs: no stable API, nothing here may change anything. The page may
 load from this server alone (its Content-Security-Policy), and each viewer costs one look at the newest view per second.
@@ -26,6 +26,7 @@ FILES: Mapping[str, tuple[str, str]] = {
     "/": ("index.html", "text/html"),
     "/page.css": ("page.css", "text/css"),
     "/page.js": ("page.js", "text/javascript"),
+    "/film.js": ("film.js", "text/javascript"),
 }
 HEADERS = {
     "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; img-src data:; connect-src 'self'; "
@@ -132,6 +133,7 @@ def moment(view: View) -> dict[str, Any]:
         "mode": str(view.mode),
         "price_per_hour": known.price_per_hour,
         "cost": state.totals.cost,
+        "regret": None if view.regret is None else view.regret.paid - view.regret.least,
         "cpu_load_fraction": float(cores[snapshot.placement >= 0].sum()) / offered if offered else 0.0,
         "oldest_sample_s": float(snapshot.age_s.max()) if len(known.app_vms) else 0.0,
         "place": snapshot.placement.tolist(),

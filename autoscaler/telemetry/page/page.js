@@ -12,6 +12,7 @@ const put = (tag, parent, text, kind) => {
 const per = (share) => `${Math.round(100 * share)} %`;
 const MIB = 2 ** 20, size = (bytes) => bytes >= 1024 * MIB ? `${+(bytes / MIB / 1024).toFixed(1)} GiB` : `${Math.round(bytes / MIB)} MiB`;
 const FLIGHTS = 200, calm = matchMedia("(prefers-reduced-motion: reduce)");
+let live = { inventory: null, moment: null }, replayed = null; // `replayed`: what film.js shows instead of the live cluster
 let inventory = null, moment = null, clouds = new Map(), apps = [], byId = new Map(), scale = null, current = null, token = "";
 
 // ---- who exists
@@ -73,7 +74,7 @@ function box_of(cloud) {
 }
 
 // ---- who is where, now
-function show(next) {
+function show(next, still = false) {
   performance.mark("began");
   const before = moment, moved = [];
   moment = next;
@@ -91,7 +92,7 @@ function show(next) {
   for (const row of next.stale) special.set(row, "stale");
   paint(next, special);
   inventory.cloud_vms.forEach((cloud, row) => fill(clouds.get(cloud.id), inside[row]));
-  if (!calm.matches) for (const [tile, from] of moved) fly(tile, from);
+  if (!calm.matches && !still) for (const [tile, from] of moved) fly(tile, from);
   words(next);
   performance.measure("update", "began");
 }
@@ -159,6 +160,7 @@ function fly(tile, from) {
 function words(next) {
   at("policy").textContent = `${next.policy || "no policy"} · ${next.mode} · ${next.at.replace("T", " ").replace("Z", " UTC")}`;
   at("price").textContent = next.price_per_hour.toFixed(3);
+  at("lost").textContent = next.regret ? next.regret.toFixed(3) : "–";
   at("cost").textContent = next.cost.toFixed(2);
   at("clouds").textContent = inventory.cloud_vms.length;
   at("apps").textContent = next.place.filter((cloud) => cloud >= 0).length;
@@ -167,31 +169,43 @@ function words(next) {
   const held = (list, word) => list.map(([id, why]) => `${id || "The whole cluster"} is ${word}${why ? `: ${why}` : ""}.`);
   const text = [...held(next.stuck, "stuck"), ...held(next.paused, "paused")].join(" ");
   if (at("held").textContent !== text) at("held").textContent = text;
-  if (next.decision !== listed) relist();
+  if (!replayed && next.decision !== listed) relist();
 }
 
 // ---- decisions
 let listed = "", listing = false;
 async function relist() {
-  if (listing) return;
+  if (listing || replayed) return;
   listing = true;
   const newest = moment.decision;
   try {
-    const page = await ask("api/v1/decisions?limit=30");
+    const page = await ask("api/v1/decisions?limit=90");
+    if (replayed) { listing = false; return; }
     const list = at("list"), focused = document.activeElement?.dataset?.decision;
     list.replaceChildren();
-    for (const decision of page.decisions) brief(decision, list);
+    for (const alike of runs(page.decisions).slice(0, 30)) brief(alike[0], list, alike.length);
     if (focused) list.querySelector(`[data-decision="${CSS.escape(focused)}"]`)?.focus({ preventScroll: true });
     listed = newest;
   } catch (error) { at("link").textContent = String(error.message); }
-  setTimeout(() => { listing = false; if (moment.decision !== listed) relist(); }, 2000);
+  setTimeout(() => { listing = false; if (!replayed && moment.decision !== listed) relist(); }, 2000);
 }
 
-function brief(decision, list) {
+// Decisions that only refuse, and the same wishes for the same reasons, are told once.
+function runs(decisions) {
+  const found = [], said = (one) => one.granted.length ? one.id : [one.abstained, ...one.denied].join();
+  for (const one of decisions) {
+    const last = found[found.length - 1];
+    if (last && said(last[0]) === said(one)) last.push(one);
+    else found.push([one]);
+  }
+  return found;
+}
+
+function brief(decision, list, alike = 1) {
   const button = put("button", put("li", list));
   button.type = "button";
   button.dataset.decision = decision.id;
-  put("small", button, `${decision.at.replace("T", " ").replace("Z", "")} · ${decision.id}${decision.steps ? ` · ${decision.steps} steps` : ""}`);
+  put("small", button, `${decision.at.replace("T", " ").replace("Z", "")} · ${decision.id}${decision.steps ? ` · ${decision.steps} step${decision.steps > 1 ? "s" : ""}` : ""}${alike > 1 ? `, and ${alike - 1} before it alike` : ""}`);
   for (const text of decision.granted.slice(0, 4)) put("div", button, text, "yes");
   for (const text of decision.denied.slice(0, 3)) put("div", button, text, "no");
   const more = Math.max(0, decision.granted.length - 4) + Math.max(0, decision.denied.length - 3);
@@ -249,6 +263,7 @@ function wishes(tale, heading, list) {
 async function subject_story(kind, id, facts) {
   const tale = open(`${kind} ${id}`);
   for (const fact of facts) put("p", tale, fact);
+  if (replayed) { put("h3", tale, "Granted about it"); replayed.tell(id, put("ol", tale)); return; }
   const button = put("button", tale, "Pause or resume it …");
   button.type = "button";
   button.addEventListener("click", () => { at("story").close(); gate(id); });
@@ -335,10 +350,11 @@ function clicked(event) {
 
 function listen() {
   const stream = new EventSource("stream");
-  stream.addEventListener("inventory", (event) => adopt(JSON.parse(event.data)));
-  stream.addEventListener("moment", (event) => show(JSON.parse(event.data)));
-  stream.addEventListener("open", () => { at("link").textContent = "live"; at("link").className = ""; });
-  stream.addEventListener("error", () => { at("link").textContent = "no connection; trying again"; at("link").className = "lost"; });
+  stream.addEventListener("inventory", (event) => { live = { inventory: JSON.parse(event.data), moment: null }; if (!replayed) adopt(live.inventory); });
+  stream.addEventListener("moment", (event) => { live.moment = JSON.parse(event.data); if (!replayed) show(live.moment); });
+  const say = (text, kind) => { if (!replayed) { at("link").textContent = text; at("link").className = kind; } };
+  stream.addEventListener("open", () => say("connected", ""));
+  stream.addEventListener("error", () => say("no connection; trying again", "lost"));
 }
 
 document.addEventListener("click", clicked);
@@ -346,6 +362,9 @@ document.addEventListener("keydown", step);
 document.addEventListener("focusin", focused);
 at("order").addEventListener("submit", order);
 at("hold").addEventListener("click", () => gate(""));
-at("find").addEventListener("input", () => { if (moment) show(moment); });
-addEventListener("resize", () => { if (inventory && moment) { boxes(inventory.cloud_vms); show(moment); } });
+at("find").addEventListener("input", () => { if (moment) show(moment, true); });
+addEventListener("resize", () => { if (inventory && moment) { boxes(inventory.cloud_vms); show(moment, true); } });
+function linked() { if (/^#[dep]?\d+(\..*)?$/.test(location.hash)) decision_story(`d${location.hash.match(/\d+/)[0]}`); }
+addEventListener("hashchange", linked);
 listen();
+linked();

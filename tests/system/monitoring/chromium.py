@@ -123,8 +123,24 @@ class Chromium:
         )
         self.command("Input.dispatchKeyEvent", type="keyUp", key=key, code=key, windowsVirtualKeyCode=KEYS.get(key, 0))
 
+    def choose(self, selector: str, path: Path) -> None:
+        """Put a file of this machine into a file input, as its dialog would."""
+        document = self.command("DOM.getDocument")["root"]["nodeId"]
+        found = self.command("DOM.querySelector", nodeId=document, selector=selector)["nodeId"]
+        self.command("DOM.setFileInputFiles", nodeId=found, files=[str(path)])
+
     def photograph(self, path: Path) -> None:
         path.write_bytes(base64.b64decode(self.command("Page.captureScreenshot", format="png")["data"]))
 
 
-KEYS = {"Enter": 13, "Escape": 27, "ArrowRight": 39, "ArrowDown": 40, "Tab": 9}
+KEYS = {
+    "Enter": 13,
+    "Escape": 27,
+    "ArrowRight": 39,
+    "ArrowLeft": 37,
+    "ArrowDown": 40,
+    "Tab": 9,
+    "End": 35,
+    "Home": 36,
+    " ": 32,
+}

@@ -10,6 +10,8 @@ import yaml
 from chromium import PROGRAM, Chromium
 from demo import Demo
 
+from autoscaler.cli.main import ended
+
 pytestmark = [
     pytest.mark.system,
     pytest.mark.skipif(PROGRAM is None, reason="there is no chromium here (Debian package `chromium`)"),
@@ -97,6 +99,89 @@ def test_pausing_takes_the_token(browser, demo):
     assert "a look" in browser.wait("document.getElementById('held').textContent")
     assert order(browser, "resume", token).startswith("resume: the whole cluster")
     browser.wait("document.getElementById('held').textContent === ''")
+    content(browser, demo)
+
+
+@pytest.fixture(scope="module")
+def report(tmp_path_factory):
+    """A day replayed by two policies."""
+    folder = tmp_path_factory.mktemp("replay")
+    load = str(folder / "load.parquet")
+    assert ended(["trace", "generate", load, "--days", "1", "--subjects", "3"]) == 0
+    policies = ["-p", "balanced", "-p", "cost-saver"]
+    assert ended(["replay", "-t", load, *policies, "--report", str(folder / "report.html")]) == 0
+    return folder / "report.html"
+
+
+WHERE = "[...document.querySelectorAll('.app')].map(t => [t.dataset.appVm, t.closest('[data-cloud-vm]').dataset.cloudVm]).sort().join()"
+
+
+def test_a_replay_is_opened_and_scrubbed_through_by_keyboard(browser, demo, report):
+    browser.open(f"{demo.controller_url}/", width=320, height=800)
+    browser.wait(f"{TILES} > 20")
+    browser.choose("#file", report)
+    browser.wait("!document.getElementById('film').hidden")
+    assert browser.ask("document.getElementById('policy').textContent").startswith("balanced on load · replay · ")
+    assert browser.ask("document.activeElement.id") == "scrub"
+    first, began = browser.ask(WHERE), browser.ask("document.getElementById('when').textContent")
+    browser.press("ArrowRight")
+    assert browser.ask("document.getElementById('when').textContent") != began
+    browser.press("End")
+    last = browser.ask(WHERE)
+    assert last != first, "it was moved about"
+    assert float(browser.ask("document.getElementById('cost').textContent")) > 1
+    browser.press("Home")
+    assert browser.ask(WHERE) == first, "backwards is as forwards"
+    middle = "scrub.value = Math.round(scrub.max / 2); scrub.dispatchEvent(new Event('input'))"
+    browser.ask(f"(() => {{ const scrub = document.getElementById('scrub'); {middle}; }})()")
+    assert "%" in browser.ask("document.getElementById('list').textContent"), "what was granted until then, with why"
+    browser.ask("document.querySelector('.app').click(); 1")
+    browser.wait("document.getElementById('story').open")
+    browser.press("Escape")
+    browser.ask("document.getElementById('play').focus(); 1")
+    before = browser.ask("document.getElementById('scrub').value")
+    browser.press("Enter", "\r")
+    browser.wait(f"document.getElementById('scrub').value !== '{before}'")
+    browser.ask(
+        "document.getElementById('which').value = '1'; document.getElementById('which').dispatchEvent(new Event('change'))"
+    )
+    assert browser.ask("document.getElementById('policy').textContent").startswith("cost-saver on load")
+    assert browser.ask("document.documentElement.scrollWidth <= innerWidth")
+    browser.ask("document.getElementById('leave').click(); 1")
+    browser.wait(f"document.getElementById('link').textContent === 'connected' && {TILES} > 20")
+    browser.wait("!!document.querySelector('#list [data-decision]')")
+    content(browser, demo)
+
+
+def test_a_file_that_is_no_replay_is_refused_and_the_cluster_stays(browser, demo, tmp_path):
+    (tmp_path / "notes.html").write_text("<script id=outcomes>[]</script><script>document.title = 'ran'</script>")
+    browser.open(f"{demo.controller_url}/")
+    browser.wait(f"{TILES} > 20")
+    browser.choose("#file", tmp_path / "notes.html")
+    browser.wait("document.getElementById('link').textContent.startsWith('notes.html is no report')")
+    assert browser.ask("document.title") == "FlexCapsule"
+    assert browser.ask("document.getElementById('film').hidden")
+    content(browser, demo)
+
+
+def test_every_control_is_reached_by_tab_and_a_link_opens_a_decision(browser, demo):
+    browser.open(f"{demo.controller_url}/")
+    browser.wait("!!document.querySelector('#list [data-decision]')")
+    decision = browser.ask("document.querySelector('#list [data-decision]').dataset.decision")
+    reached = []
+    for _ in range(60):
+        browser.press("Tab")
+        reached.append(
+            browser.ask(
+                "(e => e.id || (e.dataset.appVm ? 'app VM' : e.className || e.tagName))(document.activeElement)"
+            )
+        )
+    reached = reached[: reached.index("skip", 1)] if "skip" in reached[1:] else reached  # once around
+    assert {"skip", "find", "hold", "choose", "name", "app VM"} <= set(reached)
+    assert reached.count("app VM") == 1, "all tiles are one stop"
+    assert browser.ask("getComputedStyle(document.activeElement).outlineStyle") != "none"
+    browser.open(f"{demo.controller_url}/#{decision}")
+    browser.wait(f"document.getElementById('title').textContent === 'Decision {decision}'")
     content(browser, demo)
 
 
