@@ -12,6 +12,10 @@ from pathlib import Path
 from autoscaler.agent import serving
 from autoscaler.agent.assembly import assembled
 from autoscaler.agent.credentials import Credentials
+from autoscaler.agent.deeds import Bench
+from autoscaler.agent.handover import Handovers
+from autoscaler.agent.handover_halves import XenHalves
+from autoscaler.agent.household import Household
 from autoscaler.agent.xen import Xen
 from autoscaler.agent.xenstore import XenStore
 from autoscaler.errors import FlexCapsuleError
@@ -23,7 +27,7 @@ def options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="flexcapsule-agent", description="Runs the app VMs of this cloud VM.")
     parser.add_argument("--name", required=True, help="this cloud VM's name, as in its certificate")
     parser.add_argument(
-        "--keys", type=Path, default=Path("/etc/flexcapsule/keys"), help="authority.pem, NAME.pem, NAME.key"
+        "--keys", type=Path, default=Path("/etc/flexcapsule/keys.d"), help="authority.pem, NAME.pem, NAME.key"
     )
     parser.add_argument("--state", type=Path, default=Path("/var/lib/flexcapsule"), help="what must outlive a restart")
     parser.add_argument("--run", type=Path, default=Path("/run/flexcapsule"), help="what need not, and the unix socket")
@@ -39,7 +43,25 @@ def say(line: str) -> None:
 async def run(given: argparse.Namespace) -> None:
     store = XenStore()
     credentials = Credentials(given.keys, given.name)
-    agent = assembled(given.name, Xen(given.run, store), given.state, clock=clock, say=say, credentials=credentials)
+    xen = Xen(given.run, store)
+
+    def handing(bench: Bench) -> Handovers:
+        return Handovers(
+            given.state / "handovers", halves=XenHalves(), household=Household(bench, given.back),
+            serving=credentials.serving(), calling=credentials.calling(), can_log_dirty=xen.observe().can_log_dirty,
+        )  # fmt: skip
+
+    agent = assembled(
+        given.name,
+        xen,
+        given.state,
+        clock=clock,
+        say=say,
+        credentials=credentials,
+        handing=handing if given.back else None,
+    )
+    if agent.handovers is not None:
+        await agent.handovers.serve(given.back)
     loop, until, woken = asyncio.get_running_loop(), asyncio.Event(), asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, until.set)

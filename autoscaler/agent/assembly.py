@@ -5,12 +5,15 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
+from autoscaler.agent import handover
 from autoscaler.agent.api import API
 from autoscaler.agent.credentials import Credentials
-from autoscaler.agent.deeds import Bench
+from autoscaler.agent.deeds import Bench, Move, Transfer
+from autoscaler.agent.descriptions import StepRequest
+from autoscaler.agent.handover import Handovers
 from autoscaler.agent.hypervisor import Hypervisor
 from autoscaler.agent.images import Images
 from autoscaler.agent.keeper import Keeper
@@ -20,6 +23,7 @@ from autoscaler.agent.steps import Steps
 from autoscaler.agent.store import Shelf
 from autoscaler.errors import ActuationError
 
+RESOLVE_EVERY_S = 2.0
 SAMPLE_EVERY_S = 1.0  # as often as app VMs publish (libos/README.md)
 
 
@@ -31,18 +35,27 @@ class Agent:
     steps: Steps
     api: API
     say: Callable[[str], None]
+    handovers: Handovers | None = None
     sample_every_s: float = SAMPLE_EVERY_S
 
     async def live(self, woken: asyncio.Event, until: asyncio.Event) -> None:
         """Observe now, take up what was left, then observe every so often and whenever woken."""
         await self._look()
         self.steps.take_up()
+        tending = asyncio.ensure_future(self._tend())
         while not until.is_set():
             with suppress(TimeoutError):
                 await asyncio.wait_for(woken.wait(), self.sample_every_s)
             woken.clear()
             await self._look()
+        tending.cancel()
         await self.steps.rest()
+
+    async def _tend(self) -> None:
+        """Finish what moves left unfinished. Apart from observing: it may have to wait for another agent's answer."""
+        while self.handovers is not None:
+            await self.handovers.resolve()
+            await asyncio.sleep(RESOLVE_EVERY_S)
 
     async def _look(self) -> None:
         try:
@@ -59,10 +72,24 @@ def assembled(
     clock: Callable[[], float],
     say: Callable[[str], None],
     credentials: Credentials | None = None,
+    handing: Callable[[Bench], Handovers] | None = None,
 ) -> Agent:
-    """`directory`: where it keeps what it must not forget. Without `credentials` it knows no other agents."""
+    """`directory`: where it keeps what it must not forget. Without `credentials` it knows no other agents; without `handing`
+    it sends none of its app VMs to them."""
     keeper = Keeper(name, hypervisor, Shelf(directory / "app-vms"), Logs(directory / "logs", say), clock)
     images = Images(directory / "images", fetcher(credentials) if credentials else None)
     bench = Bench(keeper, images, directory)
+    handovers = None
+    if handing is not None:
+        handovers = handing(bench)
+        keeper.halves = handovers.halves
+        bench = replace(bench, move=_mover(handovers))
     steps = Steps(bench, Shelf(directory / "steps"))
-    return Agent(bench, steps, API(bench, steps, credentials), say)
+    return Agent(bench, steps, API(bench, steps, credentials), say, handovers)
+
+
+def _mover(handovers: Handovers) -> Move:
+    async def move(step: str, request: StepRequest) -> Transfer:
+        return await handovers.send(handover.Move(step, request.uuid, request.target, request.address, request.live))
+
+    return move

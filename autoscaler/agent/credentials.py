@@ -85,7 +85,8 @@ class Credentials:
         context = ssl.SSLContext(protocol)
         context.minimum_version = ssl.TLSVersion.TLSv1_3
         context.options |= ssl.OP_NO_TICKET  # no session outlives its connection: nothing to steal
-        context.num_tickets = 0
+        if protocol == ssl.PROTOCOL_TLS_SERVER:
+            context.num_tickets = 0
         context.verify_mode = ssl.CERT_REQUIRED
         try:
             context.load_verify_locations(authority)

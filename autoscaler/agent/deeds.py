@@ -81,6 +81,10 @@ def _free_to_start(keeper: Keeper, spec: AppVMSpec) -> None:
         raise UsageError(f"{spec.name} is saved: restore it, or remove it first")
     if known and known.phase == PRESENT and known.spec != spec:
         raise UsageError(f"{spec.name} ({spec.uuid}) runs already, made of another description")
+    check_name_free(keeper, spec)
+
+
+def check_name_free(keeper: Keeper, spec: AppVMSpec) -> None:
     for other in keeper.records.values():
         if other.spec.name == spec.name and other.spec.uuid != spec.uuid and other.phase != ENDED:
             raise UsageError(f"{spec.name!r} is taken by app VM {other.spec.uuid}: names are unique")
@@ -96,14 +100,14 @@ async def _made(bench: Bench, spec: AppVMSpec, sources: tuple[str, ...]) -> None
     try:
         files = await _files(bench, spec, sources)
         await _cleared(keeper, uuid)
-        _room(keeper, spec)
+        check_room(keeper, spec)
         await keeper.hypervisor.create(spec, files)
     except (ActuationError, UsageError):
         await _cleared(keeper, uuid)
         if before is not None and before.phase == ENDED:
             keeper.keep(before)
         else:
-            _forget(bench, uuid)
+            forget(bench, uuid)
         raise
     keeper.keep(replace(keeper.record(uuid), phase=PRESENT, started_at=keeper.clock()))
 
@@ -131,7 +135,7 @@ async def _files(bench: Bench, spec: AppVMSpec, sources: tuple[str, ...]) -> Fil
     )
 
 
-def _room(keeper: Keeper, spec: AppVMSpec) -> None:
+def check_room(keeper: Keeper, spec: AppVMSpec) -> None:
     assert keeper.observation is not None
     wanted, free = spec.memory_bytes + SIDE_BYTES, keeper.observation.free_bytes
     if wanted > free:
@@ -187,10 +191,10 @@ async def remove(bench: Bench, step: str, request: StepRequest) -> None:
         return
     if record.phase in (PRESENT, STARTING):
         raise UsageError(f"{record.spec.name} runs: stop or kill it first")
-    _forget(bench, request.uuid)
+    forget(bench, request.uuid)
 
 
-def _forget(bench: Bench, uuid: str) -> None:
+def forget(bench: Bench, uuid: str) -> None:
     for path in (bench.saved(uuid), bench.disk(uuid)):
         path.unlink(missing_ok=True)
     bench.keeper.logs.forget(uuid)
@@ -240,7 +244,7 @@ async def restore(bench: Bench, step: str, request: StepRequest) -> None:
     record = keeper.record(uuid)
     if record.phase == SAVED:
         await _cleared(keeper, uuid)
-        _room(keeper, record.spec)
+        check_room(keeper, record.spec)
         await keeper.hypervisor.restore(record.spec, bench.saved(uuid))
         assert keeper.observation is not None
         keeper.keep(replace(record, phase=PRESENT, asked="restore", boot_id=keeper.observation.boot_id))

@@ -35,7 +35,7 @@ def ensure(say: Callable[[str], None], *, hypervisor: str = "") -> Path:
 
 def _builder(hypervisor: str, *options: str) -> subprocess.Popen[bytes]:
     """The builder ends when we do, however we end: setpriv has the kernel see to that."""
-    environment = {**os.environ, "CACHE": str(cache_directory())}
+    environment = {**os.environ, "CACHE": str(cache_directory()), "AGENT": "seed"}  # the seed disk carries the agent
     if hypervisor:
         environment["HYPERVISOR"] = hypervisor
     argv = ["setpriv", "--pdeathsig", "TERM", str(image_sources() / "build.sh"), *options]

@@ -16,6 +16,7 @@ from autoscaler.lab.layout import Layout, ordinal
 from autoscaler.lab.record import Record
 
 SECRET, PUBLIC = 0o600, 0o644
+PACKAGE = Path(__file__).resolve().parents[1]
 BLOCK_BYTES = 1 << 20  # a disk's size must be a multiple of its block
 
 
@@ -72,6 +73,8 @@ def make_seed(record: Record, cloud_vm: str) -> Path:
         _add(archive, "known_hosts", (directory / "known_hosts").read_bytes(), PUBLIC)
         for name, content in _agent_keys(record, cloud_vm).items():
             _add(archive, f"keys/{name}", content.encode(), SECRET)
+        for module in _agent_modules():
+            _add(archive, f"flexcapsule/autoscaler/{module.relative_to(PACKAGE)}", module.read_bytes(), PUBLIC)
     path = directory / f"{cloud_vm}.seed"
     _write(path, packed.getvalue().ljust(-(-packed.tell() // BLOCK_BYTES) * BLOCK_BYTES, b"\0"), SECRET)
     return path
@@ -84,6 +87,11 @@ def _agent_keys(record: Record, cloud_vm: str) -> dict[str, str]:
     keys.issue(layout.keys, cloud_vm, [layout.front(number), layout.back(number), f"{cloud_vm}.back"])
     held = keys.share(layout.keys, cloud_vm)
     return {"authority.pem": held.authority, f"{cloud_vm}.pem": held.certificate, f"{cloud_vm}.key": held.key}
+
+
+def _agent_modules() -> list[Path]:
+    """The agent as it is here: it wins over the image's, so that working on it needs no new image."""
+    return [PACKAGE / "errors.py", *sorted((PACKAGE / "agent").rglob("*.py"))]
 
 
 def _environment(record: Record, cloud_vm: str) -> str:

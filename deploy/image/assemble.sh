@@ -62,6 +62,14 @@ settings() {
     cp "$here/grub.cfg" "$root/boot/grub/grub.cfg"
 }
 
+agent() {   # and everything Python as bytecode: under emulation, compiling it would take longer than starting it
+    if [ "$AGENT" != seed ]; then
+        (cd "$PACKAGE" && find agent errors.py -name '*.py' -exec install -D -m 644 {} "$root/usr/lib/flexcapsule/autoscaler/{}" \;)
+        chroot "$root" python3 -m compileall -q --invalidation-mode unchecked-hash /usr/lib/flexcapsule
+    fi
+    chroot "$root" python3 -m compileall -q --invalidation-mode unchecked-hash /usr/lib/python3.11 /usr/lib/python3
+}
+
 disk() {   # sector 0: boot.img; from sector 1: core.img, which reads grub.cfg; from 1 MiB: the file system
     find "$root" -exec touch -hd "@$SOURCE_DATE_EPOCH" {} +
     rm -f "$image/disk.img"
@@ -75,4 +83,4 @@ disk() {   # sector 0: boot.img; from sector 1: core.img, which reads grub.cfg; 
 }
 
 rm -rf --one-file-system "$root"
-for part in debian trim hypervisor kernel settings disk; do "$part"; done
+for part in debian trim hypervisor kernel settings agent disk; do "$part"; done

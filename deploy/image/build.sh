@@ -6,6 +6,7 @@
 #
 # Settings, all from the environment (empty = default):
 #   HYPERVISOR   Debian version of the hypervisor package; `newest`; or `rebuild` = newest source with SHADOW_PAGING on
+#   AGENT        `seed`: leave the agent out, a lab's seed disk carries it; default: this checkout's, in the image
 #   SUITE        Debian release to take packages from         MIRROR    where from; default: this machine's apt sources
 #   CACHE        default ${XDG_CACHE_HOME:-~/.cache}/flexcapsule      IMAGE_MB  size of the root file system
 #
@@ -18,9 +19,12 @@ export DEFAULT_HYPERVISOR=4.17.5+72-g01140da4e8-1
 export HYPERVISOR=${HYPERVISOR:-$DEFAULT_HYPERVISOR}
 export SUITE=${SUITE:-bookworm} MIRROR=${MIRROR:-} IMAGE_MB=${IMAGE_MB:-640}
 export CACHE=${CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/flexcapsule}
+export AGENT=${AGENT:-image} PACKAGE=$here/..   # installed from a wheel, the builder is a folder of the package
+[ -d "$PACKAGE/agent" ] || PACKAGE=$here/../../autoscaler
 export LC_ALL=C.UTF-8 SOURCE_DATE_EPOCH=${SOURCE_DATE_EPOCH:-1767225600} TZ=UTC
 
-identity=$(cd "$here" && { echo "$HYPERVISOR $SUITE $IMAGE_MB $SOURCE_DATE_EPOCH"; find . -type f -print0 | sort -z | xargs -0 sha256sum; } |
+identity=$(cd "$here" && { echo "$HYPERVISOR $SUITE $IMAGE_MB $SOURCE_DATE_EPOCH"; find . -type f -print0 | sort -z | xargs -0 sha256sum
+    [ "$AGENT" = seed ] || (cd "$PACKAGE" && find agent errors.py -name '*.py' -print0 | sort -z | xargs -0 sha256sum); } |
     sha256sum | cut -c1-12)
 image=$CACHE/images/$identity
 [ "${1:-}" != --where ] || { echo "$image"; exit 0; }
