@@ -1,0 +1,171 @@
+"""Xen's own processes that write a domain into a stream and read it back: libxl-save-helper, as libxl runs it, without libxl.
+
+Separate because it is another program's protocol (tools/libs/light/libxl_save_helper.c and libxl_save_msgs_gen.pl of Xen 4.17):
+length-prefixed messages on its standard output, answers on its input, the pages on a descriptor of their own. It moves bytes
+and never resumes, starts or destroys a domain; it dies with the agent, so that after a restart nobody else is at work.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import fcntl
+import os
+import struct
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager, suppress
+from typing import Any
+
+from autoscaler.agent.handover_halves import Berth
+from autoscaler.errors import ActuationError
+
+HELPER = "/usr/lib/xen-4.17/bin/libxl-save-helper"
+DIES_WITH_US = ("setpriv", "--pdeathsig", "KILL", "--")
+PIPE_BYTES = 1 << 20
+STRETCH_BYTES = 1 << 18
+LOG, PROGRESS, SUSPEND, RESULTS, COMPLETE = 1, 2, 3, 9, 10  # ordinals of @msgs in libxl_save_msgs_gen.pl
+LOG_ERROR = 6  # XTL_ERROR of xentoollog.h, and above
+LIVE = 1  # XCFLAGS_LIVE of xenguest.h
+SUSPENDED, DONE = struct.pack("=i", 1), struct.pack("=i", 0)
+GIVE_UP_S = 5.0
+
+
+class HelperProcess:
+    """One run of the helper. `store_ring`, `console_ring`: frames that a restore reports."""
+
+    def __init__(self, process: asyncio.subprocess.Process, on_suspend: Callable[[], Awaitable[None]] | None) -> None:
+        assert process.stdout is not None
+        assert process.stdin is not None
+        self._out, self._in, self._process = process.stdout, process.stdin, process
+        self._on_suspend = on_suspend
+        self._errors: list[str] = []
+        self.store_ring = self.console_ring = 0
+
+    async def attend(self) -> None:
+        """Answer it until it has finished. Raises ActuationError with its words where it failed."""
+        while True:
+            try:
+                size = struct.unpack("=H", await self._out.readexactly(2))[0]
+                message = await self._out.readexactly(size)
+            except asyncio.IncompleteReadError:
+                raise ActuationError(f"{self._words()}: it ended early", temporary=True) from None
+            kind = struct.unpack_from("=H", message)[0]
+            if kind == COMPLETE:
+                self._end(*struct.unpack_from("=ii", message, 2))
+                return
+            await self._take(kind, message)
+
+    async def _take(self, kind: int, message: bytes) -> None:
+        if kind == LOG:
+            self._log(message)
+        elif kind == SUSPEND and self._on_suspend:
+            await self._on_suspend()
+            self._in.write(SUSPENDED)
+        elif kind == RESULTS:
+            self.store_ring, self.console_ring = struct.unpack_from("=QQ", message, 2)
+        elif kind != PROGRESS:
+            raise ActuationError(f"the save helper says something unknown ({kind}): is it Xen 4.17's?", temporary=False)
+
+    def _end(self, result: int, error: int) -> None:
+        self._in.write(DONE)
+        if result != 0:
+            raise ActuationError(f"{self._words()}: {os.strerror(error) if error else result}", temporary=True)
+
+    def _log(self, message: bytes) -> None:
+        level, _ = struct.unpack_from("=II", message, 2)
+        if level >= LOG_ERROR:
+            texts = _strings(message[10:])
+            self._errors.append(texts[-1] if texts else "")
+
+    def _words(self) -> str:
+        return "; ".join(["the hypervisor's save or restore failed", *self._errors[-3:]])
+
+
+def _strings(rest: bytes) -> list[str]:
+    found = []
+    while len(rest) >= 4:
+        size = struct.unpack_from("=I", rest)[0]
+        found.append(rest[4 : 4 + size].rstrip(b"\0").decode(errors="replace"))
+        rest = rest[4 + size :]
+    return found
+
+
+@asynccontextmanager
+async def saving(
+    domid: int, *, live: bool, on_suspend: Callable[[], Awaitable[None]]
+) -> AsyncIterator[tuple[HelperProcess, asyncio.StreamReader]]:
+    """The helper that saves `domid`, and what it writes."""
+    inlet, outlet = _pipe()
+    try:
+        words = [str(outlet), "-1", str(domid), str(LIVE if live else 0), str(1 << SUSPEND), "0"]
+        process = await _run("--save-domain", words, outlet)
+    except BaseException:
+        os.close(inlet)
+        raise
+    finally:
+        os.close(outlet)
+    async with _ended(process):
+        reader = asyncio.StreamReader(limit=STRETCH_BYTES)
+        transport, _ = await asyncio.get_running_loop().connect_read_pipe(
+            lambda: asyncio.StreamReaderProtocol(reader), os.fdopen(inlet, "rb")
+        )
+        try:
+            yield HelperProcess(process, on_suspend), reader
+        finally:
+            transport.close()  # a helper that still writes fails, and cleans up behind itself
+
+
+@asynccontextmanager
+async def restoring(berth: Berth) -> AsyncIterator[tuple[HelperProcess, asyncio.StreamWriter]]:
+    """The helper that fills `berth`, and where to write what comes."""
+    inlet, outlet = _pipe()
+    try:
+        ports = [str(berth.store_port), "0", str(berth.console_port), "0"]
+        process = await _run("--restore-domain", [str(inlet), "-1", str(berth.domid), *ports, "0", "0"], inlet)
+    except BaseException:
+        os.close(outlet)
+        raise
+    finally:
+        os.close(inlet)
+    async with _ended(process):
+        writer = await _writer(outlet)
+        try:
+            yield HelperProcess(process, None), writer
+        finally:
+            if not writer.is_closing():  # it closes by itself when the helper has read enough
+                writer.transport.abort()
+
+
+async def _run(mode: str, words: list[str], descriptor: int) -> asyncio.subprocess.Process:
+    pipe = asyncio.subprocess.PIPE
+    return await asyncio.create_subprocess_exec(
+        *DIES_WITH_US, HELPER, mode, *words, stdin=pipe, stdout=pipe, pass_fds=[descriptor], limit=1 << 17
+    )
+
+
+@asynccontextmanager
+async def _ended(process: asyncio.subprocess.Process) -> AsyncIterator[None]:
+    """Once this is left the helper has ended, by itself or not: nobody works on the domain any more."""
+    assert process.stdin is not None
+    try:
+        yield
+    finally:
+        process.stdin.close()  # where it waits for an answer, it gives up
+        try:
+            await asyncio.wait_for(process.wait(), GIVE_UP_S)
+        except TimeoutError:
+            process.kill()
+            await process.wait()
+
+
+def _pipe() -> tuple[int, int]:
+    inlet, outlet = os.pipe()
+    with suppress(OSError):
+        fcntl.fcntl(outlet, fcntl.F_SETPIPE_SZ, PIPE_BYTES)
+    return inlet, outlet
+
+
+async def _writer(outlet: int) -> asyncio.StreamWriter:
+    loop = asyncio.get_running_loop()
+    pipe: Any = os.fdopen(outlet, "wb", buffering=0)
+    transport, protocol = await loop.connect_write_pipe(lambda: asyncio.streams.FlowControlMixin(loop=loop), pipe)
+    return asyncio.StreamWriter(transport, protocol, None, loop)
