@@ -6,6 +6,7 @@ Wiring only; the command itself is autoscaler/agent/command, the same that a man
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -116,5 +117,7 @@ def _only_lab() -> str:
     return labs[0]
 
 
+@cache
 def _warn(text: str) -> None:
+    """Once per command, however often it is met."""
     typer.echo(f"flexcapsule: {text}", err=True)

@@ -12,13 +12,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from autoscaler.errors import ActuationError, UsageError
+from autoscaler.errors import ActuationError, FlexCapsuleError, UsageError
 
 SOCKET = Path("/run/flexcapsule/agent.sock")
 PORT = 8650
 PATIENCE_S = 30.0
 PIECE_BYTES = 1 << 16
 GONE = (404, 410)
+LATER = 500  # from here on it is not the call that is wrong
 
 
 class GoneError(UsageError):
@@ -112,12 +113,14 @@ class Agent:
         except (OSError, http.client.HTTPException) as error:
             raise ActuationError(f"the agent of {self.name} went away while it answered", temporary=True) from error
 
-    def _refusal(self, answer: http.client.HTTPResponse) -> UsageError:
+    def _refusal(self, answer: http.client.HTTPResponse) -> FlexCapsuleError:
         text = self._read(answer)
         try:
             why = json.loads(text)["error"]
         except (ValueError, KeyError, TypeError):
             why = f"HTTP {answer.status}"
+        if answer.status >= LATER:
+            return ActuationError(f"{self.name}: {why}", temporary=True)
         return (GoneError if answer.status in GONE else UsageError)(f"{self.name}: {why}")
 
 
