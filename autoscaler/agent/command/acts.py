@@ -116,11 +116,13 @@ def status(ended: Ended) -> int:
 
 
 def said(ended: Ended) -> str:
-    """How it ended, in words."""
+    """How it ended and why, in words."""
+    return briefly(ended) + (f": {ended.reason}" if ended.reason else "")
+
+
+def briefly(ended: Ended) -> str:
     words = ended.how.replace("_", " ")
-    if ended.status is not None:
-        words += f" with status {ended.status}"
-    return words + (f": {ended.reason}" if ended.reason else "")
+    return words if ended.status is None else f"{words} with status {ended.status}"
 
 
 def attach(fleet: Fleet, asked: Namespace) -> None:

@@ -70,7 +70,7 @@ def _row(found: Found) -> tuple[str, ...]:
 
 def _status(found: Found) -> str:
     if found.report.ended is not None:
-        return acts.said(found.report.ended)
+        return acts.briefly(found.report.ended)
     return found.report.state.replace("_", " ")
 
 
