@@ -12,11 +12,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
+from autoscaler.adapters import haproxy_process
 from autoscaler.adapters.agents import AddressPool, Agents, Images, LiveCluster, Recipe, Wiring
 from autoscaler.adapters.agents.cluster import Balancer
 from autoscaler.adapters.agents.errands import Kept
 from autoscaler.adapters.agents.look import Look, Notice
 from autoscaler.adapters.agents.sightings import Sightings
+from autoscaler.adapters.balancer_hook import Hook
 from autoscaler.adapters.haproxy import HAProxy
 from autoscaler.adapters.providers import Provider
 from autoscaler.adapters.providers import lab as labs
@@ -120,7 +122,13 @@ def balancer(settings: BalancerSettings | None) -> Balancer | None:
     if settings is None:
         return None
     haproxy = settings.haproxy
-    return HAProxy(Path(haproxy.socket), dict(haproxy.backends), haproxy.drain_patience_s)
+    if haproxy is None:
+        return Hook(settings.hook)
+    if haproxy.directory:
+        socket = haproxy_process.ensure(Path(haproxy.directory), dict(haproxy.frontends))
+    else:
+        socket = Path(haproxy.socket)
+    return HAProxy(socket, dict(haproxy.backends), haproxy.drain_patience_s)
 
 
 def _provider(live: Live, keeper: Keeper) -> Provider:

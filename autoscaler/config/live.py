@@ -80,18 +80,23 @@ class LiveService:
 
 @dataclass(frozen=True, slots=True)
 class HAProxySettings:
-    """An HAProxy with a `backend` for every service that has a port."""
+    """One that runs (`socket`), or one that is started and outlives the controller (`directory` and `frontends`)."""
 
-    socket: str = _needed("its runtime API: a `stats socket` with level admin", path=True)
-    backends: tuple[tuple[str, str], ...] = _told((), "service: the backend's name, where that is another")
+    socket: str = _told("", "the runtime API of one that runs: a `stats socket` with level admin", path=True)
+    directory: str = _told("", "where one of our own is started, with its socket and configuration", path=True)
+    frontends: tuple[tuple[str, str], ...] = _told(
+        (), "of our own: service: where clients reach it, like 10.77.1.254:8080"
+    )
+    backends: tuple[tuple[str, str], ...] = _told((), "service: its backend's name, where that is another")
     drain_patience_s: float = _told(30.0, "the longest that requests under way hold up a stop", ge=0.0, le=3600.0)
 
 
 @dataclass(frozen=True, slots=True)
 class BalancerSettings:
-    """Clients' way to the replicas of a service."""
+    """Clients' way to the replicas of services that have a port: one of these."""
 
-    haproxy: HAProxySettings = field(metadata={"doc": "HAProxy"})
+    haproxy: HAProxySettings | None = field(default=None, metadata={"doc": "HAProxy, through its runtime API"})
+    hook: tuple[str, ...] = _told((), "a program of yours and its arguments, called with `keep` and `drained`")
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,6 +130,7 @@ def misfits(live: Live) -> Iterator[Misfit]:
         for number, partner in enumerate(service.apart_from):
             yield from unknown(("services", row, "apart_from", number), "service", partners, partner)
     yield from _address_misfits(live)
+    yield from _balancer_misfits(live)
 
 
 def _provider_misfits(live: Live, sizes: dict[str, None]) -> Iterator[Misfit]:
@@ -149,3 +155,23 @@ def _address_misfits(live: Live) -> Iterator[Misfit]:
             IPv4Address(live.gateway)
     except ValueError:
         yield ("gateway",), f"{brief(live.gateway)} is no address; expected one like 10.77.1.254"
+
+
+def _balancer_misfits(live: Live) -> Iterator[Misfit]:
+    settings, ported = live.load_balancer, dict.fromkeys(service.id for service in live.services if service.port)
+    if settings is None:
+        return
+    haproxy = settings.haproxy
+    if (haproxy is None) == (not settings.hook):
+        yield ("load_balancer",), "expected either `haproxy` or `hook`"
+    if haproxy is not None and bool(haproxy.socket) == bool(haproxy.directory):
+        yield ("load_balancer", "haproxy"), "expected either `socket` (one that runs) or `directory` (one to start)"
+    if haproxy is not None and haproxy.directory:
+        for name in ported.keys() - dict(haproxy.frontends).keys():
+            yield (
+                ("load_balancer", "haproxy"),
+                f"service {name} has a port and no frontend; expected {name}: ADDRESS:PORT in frontends",
+            )
+    for where in ("frontends", "backends"):
+        for name, _ in getattr(haproxy, where, ()):
+            yield from unknown(("load_balancer", "haproxy", where, name), "service with a port", ported, name)

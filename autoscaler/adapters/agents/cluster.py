@@ -201,12 +201,13 @@ class LiveCluster:
 
     def _balance(self) -> None:
         """Clients go to what runs and shall not stop. A balancer that fails holds up stops, not the loop."""
-        if self._balancer is None:
+        if self._balancer is None or not self._look.knows_addresses:
             return
         replicas: dict[str, dict[str, str]] = {name: {} for name, recipe in self._recipes.items() if recipe.port}
         for id_, sight in self._look.sightings.sights.items():
             recipe = self._recipes.get(sight.app_vm.service)
-            if recipe and recipe.port and sight.address and id_ not in self._errands.stopping:
+            served = sight.address and sight.state != "starting" and id_ not in self._errands.stopping
+            if recipe and recipe.port and served:
                 replicas[sight.app_vm.service][id_] = f"{sight.address}:{recipe.port}"
         try:
             self._balancer.keep(replicas)

@@ -80,6 +80,9 @@ class Look:
             self._remember(self._history())
         self.agents.take_new_keys()
         found_now = {rented.id: rented for rented in self.provider.cloud_vms()}
+        for id_ in self.rented:
+            if id_ not in found_now and self.hosts(id_):
+                self.notice(f"cloud VM {id_} is gone, with {len(self.hosts(id_))} app VMs")
         self._order = dict.fromkeys(id_ for id_ in (*self._order, *found_now) if id_ in found_now)
         self.rented = {id_: found_now[id_] for id_ in self._order}
         asked = [rented for rented in self.rented.values() if rented.state is not CloudVMState.STARTING]
@@ -135,6 +138,11 @@ class Look:
     def exists_now(self, id_: str) -> bool:
         return any(each.id == id_ for each in self.provider.cloud_vms())
 
+    @property
+    def knows_addresses(self) -> bool:
+        """Whether every app VM was seen: of one that a journal knows, on a cloud VM that is silent since, there is only a name."""
+        return all(sight.uuid for sight in self.sightings.sights.values())
+
     def reachable(self, id_: str) -> Rented:
         """The cloud VM, if there is one. Raises ActuationError: permanent where it is none, temporary where it is silent."""
         rented = self.rented.get(id_)
@@ -161,9 +169,9 @@ class Look:
         self.silence.keep(self.rented)
         for id_, answer in found.items():
             if isinstance(answer, Answer):
-                if self.silence.end(id_):
+                if self.silence.end(id_) and self.hosts(id_):
                     self.notice(f"cloud VM {id_} answers again")
-            elif self.silence.note(id_, str(answer), self._steady()):
+            elif self.silence.note(id_, str(answer), self._steady()) and self.hosts(id_):
                 self.notice(f"cloud VM {id_} does not answer; its app VMs count as stale: {answer}")
 
     def _ask_again(self) -> None:
