@@ -16,7 +16,7 @@ case "${1:-base}" in
     fuzz) packages="clang libclang-rt-14-dev" # the second is what clang only recommends: sanitizers and libFuzzer
          # shellcheck disable=SC2086  # a list of names
          command -v dpkg >/dev/null && wanted=$(missing $packages) || wanted=$packages ;;
-    monitoring) command -v dpkg >/dev/null && wanted=$(missing prometheus chromium) || wanted="prometheus chromium" ;;
+    monitoring) command -v dpkg >/dev/null && wanted=$(missing prometheus chromium python3-seccomp systemd) || wanted="prometheus chromium python3-seccomp systemd" ;;
     *) echo "usage: packages.sh base|live|lab|libos|fuzz|monitoring" >&2; exit 2 ;;
 esac
 [ -n "$wanted" ] || exit 0
