@@ -147,12 +147,14 @@ def _provider(live: Live, keeper: Keeper) -> Provider:
 def _kept(keeper: Keeper, now: float) -> tuple[Kept, float]:
     """The epoch is drawn once for each journal, before its first step: agents tell journals apart by it."""
     before = keeper.kept(LIVE)
-    known = before or {"epoch": secrets.token_hex(EPOCH_BYTES), "began_at": now, "cordoned": []}
+    known = before or {"epoch": secrets.token_hex(EPOCH_BYTES), "began_at": now, "cordoned": [], "boots": {}}
 
     def stage(kept: Kept) -> None:
-        keeper.stage(LIVE, {**known, "cordoned": list(kept.cordoned)})
+        boots = {id_: list(boot) for id_, boot in kept.boots.items()}
+        keeper.stage(LIVE, {**known, "cordoned": list(kept.cordoned), "boots": boots})
 
-    kept = Kept(known["epoch"], dict.fromkeys(known["cordoned"]), stage)
+    boots = {id_: (agent, boot) for id_, (agent, boot) in known.get("boots", {}).items()}
+    kept = Kept(known["epoch"], dict.fromkeys(known["cordoned"]), boots, stage)
     if before is None:
         stage(kept)
     return kept, float(known["began_at"])

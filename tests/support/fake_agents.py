@@ -55,12 +55,13 @@ class FakeAgent:
     sample_age_s: float | None = 1.0
     submitted: list[str] = field(default_factory=list)
     address: str = ""
+    fenced: list[tuple[str, str]] = field(default_factory=list)
 
     def report(self) -> HostReport:
         self.settle()
         return HostReport(
             cloud_vm=self.name, cores=2, memory_bytes=self.memory_bytes, free_bytes=0, agent_version="fake",
-            boot_id="1", clock=0.0, can_log_dirty=True, app_vms=tuple(self._app_vm(a) for a in self.app_vms.values()),
+            boot_id=f"boot of {self.name}", clock=0.0, can_log_dirty=True, app_vms=tuple(self._app_vm(a) for a in self.app_vms.values()),
         )  # fmt: skip
 
     def _app_vm(self, app_vm: FakeAppVM) -> AppVMReport:
@@ -177,6 +178,9 @@ class Handler(BaseHTTPRequestHandler):
         body = self.rfile.read(int(self.headers.get("content-length") or 0)) or self._chunks()
         if self.agent.silent:
             self.close_connection = True
+        elif self.path.startswith("/v1/fenced/"):
+            self.agent.fenced.append((self.path.removeprefix("/v1/fenced/"), json.loads(body)["boot_id"]))
+            self._say(200, {})
         elif self.path.startswith("/v1/images/"):
             self.agent.images[hashlib.sha256(body).hexdigest()] = body
             self._say(200, {})

@@ -63,7 +63,7 @@ class Stage:
         templates = {name: recipe.service.template for name, recipe in recipes.items() if name}
         look = Look(
             self.provider,
-            Agents(None, answer_s=2.0),
+            Agents(None, answer_s=10.0),
             Sightings(templates),
             history=history,
             notice=self.notices.append,

@@ -69,6 +69,10 @@ class Agents:
         with path.open("rb") as content:
             self._asked("PUT", address, f"/v1/images/{digest}", content=content, timeout=PUSH_S)
 
+    def fence(self, address: str, peer: str, boot_id: str) -> None:
+        """That boot of that peer is gone for good. An agent that knows no such word is left alone."""
+        self._asked("PUT", address, f"/v1/fenced/{quote(peer)}", json={"boot_id": boot_id}, missing_is_none=True)
+
     def take_new_keys(self) -> None:
         """Use the keys as they are now; connections under way go on with the old ones."""
         written = self._key_times()

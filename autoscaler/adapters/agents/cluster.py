@@ -14,6 +14,7 @@ from typing import Protocol, TypeVar
 import numpy as np
 
 from autoscaler.adapters.agents.errands import Ending, Errands, Kept, Underway
+from autoscaler.adapters.agents.fencing import Fencing
 from autoscaler.adapters.agents.look import Look
 from autoscaler.adapters.agents.pushing import Pushing
 from autoscaler.adapters.agents.recipes import EPOCH, AddressPool, Images, Recipe
@@ -67,6 +68,7 @@ class LiveCluster:
         self._errands = Errands(
             wiring.look, wiring.kept, wiring.recipes, self._pushing, wiring.pool, wiring.gateway, drained
         )
+        self._fencing = Fencing(wiring.look, wiring.kept)
         self._services = tuple(recipe.service for name, recipe in wiring.recipes.items() if name)
         self._underway: dict[str, Underway] = {}
         self._ended: dict[str, tuple[StepEnded, Underway | None]] = {}
@@ -219,6 +221,7 @@ class LiveCluster:
         if not self._look.taken_once:
             return
         self._look.provider.sweep()
+        self._fencing.keep()
         self._forget_cordons()
         self._balance()
         self._tidy()

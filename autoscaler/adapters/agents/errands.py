@@ -28,6 +28,7 @@ from autoscaler.core.steps import (
 )
 from autoscaler.errors import ActuationError, SourceError
 
+BOOTS_KEPT = 256  # a handover that waits for one older than that has waited for days
 GONE = ("stopped",)  # in this state an app VM is nothing that a released cloud VM would take along
 
 
@@ -56,15 +57,23 @@ class Ending:
 
 @dataclass(slots=True)
 class Kept:
-    """What outlives the controller and no agent or cloud knows: which journal this is, and which cloud VMs are cordoned."""
+    """What outlives the controller and no agent or cloud knows: which journal this is, which cloud VMs are cordoned, and who was
+    where: cloud VM -> (its agent's name, the boot it answered under), also of some that are gone."""
 
     epoch: str
     cordoned: dict[str, None] = field(default_factory=dict)
+    boots: dict[str, tuple[str, str]] = field(default_factory=dict)
     on_change: Callable[[Kept], None] = lambda _kept: None
 
     def cordon(self, id_: str, *, on: bool) -> None:
         self.cordoned = {other: None for other in self.cordoned if other != id_} | ({id_: None} if on else {})
         self.on_change(self)
+
+    def note_boot(self, id_: str, agent: str, boot_id: str) -> None:
+        if self.boots.get(id_) != (agent, boot_id):
+            newest = [*self.boots.items(), (id_, (agent, boot_id))][-BOOTS_KEPT:]
+            self.boots = dict(newest)
+            self.on_change(self)
 
 
 class Errands:

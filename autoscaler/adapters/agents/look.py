@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
-from autoscaler.adapters.agents.client import Agents
+from autoscaler.adapters.agents.runtimes import Runtimes
 from autoscaler.adapters.agents.sightings import Answer, Sight, Sightings, contradicting
 from autoscaler.adapters.providers import Provider, Rented
 from autoscaler.core.history import History
@@ -58,7 +58,7 @@ class Look:
     def __init__(
         self,
         provider: Provider,
-        agents: Agents,
+        agents: Runtimes,
         sightings: Sightings,
         *,
         history: Callable[[], History] = lambda: History(1),

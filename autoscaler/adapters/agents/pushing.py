@@ -10,8 +10,8 @@ from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from concurrent.futures import TimeoutError as Late
 
-from autoscaler.adapters.agents.client import Agents
 from autoscaler.adapters.agents.recipes import Images
+from autoscaler.adapters.agents.runtimes import Runtimes
 from autoscaler.adapters.providers import Rented
 from autoscaler.errors import ActuationError
 
@@ -22,7 +22,7 @@ WAIT_S = 2.0  # most images are a few megabytes: not worth another turn of the l
 class Pushing:
     """`images`: where the files are."""
 
-    def __init__(self, agents: Agents, images: Images) -> None:
+    def __init__(self, agents: Runtimes, images: Images) -> None:
         self.images, self._agents = images, agents
         self._pool = ThreadPoolExecutor(AT_ONCE, thread_name_prefix="push")
         self._underway: dict[tuple[str, str], Future[None]] = {}

@@ -222,7 +222,7 @@ def _cloud_vm(rented):
 
 def test_cordons_are_kept_and_go_with_their_cloud_vm(stage):
     kept, written = Kept("e0"), []
-    kept.on_change = lambda now: written.append(list(now.cordoned))
+    kept.on_change = lambda now: written.append(list(now.cordoned)) if written[-1:] != [list(now.cordoned)] else None
     hand = Hand(stage, kept=kept)
     hand.submit(Cordon("a"), "p1.s1")
     _, observed = hand.turn()
@@ -307,3 +307,16 @@ def test_what_we_stopped_is_removed_and_what_ended_by_itself_stays_for_a_look(ha
         hand.turn()
     assert sorted(app_vm.spec.name for app_vm in agent.app_vms.values()) == ["somebodys", "web-1-1", "web-1-2"]
     assert agent.steps == {}
+
+
+def test_the_others_are_told_which_boot_of_whom_is_gone_also_after_a_restart(hand, stage):
+    hand.turn()
+    hand.turn()
+    stage.provider.release("b")
+    for _ in range(3):
+        hand.turn()
+    assert stage.fleet.agents["a"].fenced == [("b", "boot of b")]
+    again = Hand(stage, kept=hand.cluster._kept)
+    again.turn()
+    again.turn()
+    assert stage.fleet.agents["a"].fenced == [("b", "boot of b")] * 2
