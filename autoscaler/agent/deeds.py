@@ -12,14 +12,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol
 
-from autoscaler.agent.descriptions import AppVMSpec, Ended, StepRequest
+from autoscaler.agent.descriptions import AppVMSpec, StepRequest
 from autoscaler.agent.hypervisor import Files, Halt, Sighting
 from autoscaler.agent.images import Images
 from autoscaler.agent.keeper import ENDED, PRESENT, SAVED, STARTING, Keeper, Kept
 from autoscaler.errors import ActuationError, UsageError
 
-KILLED_STATUS = 137  # 128 + SIGKILL, as shells have it
-AFTER_KILL_S = 10.0
 SIDE_BYTES = 1 << 20  # what an app VM takes of Xen beside its memory: page tables, p2m, vcpu (measured: 0.6 to 0.9 MiB)
 
 
@@ -167,11 +165,11 @@ async def kill(bench: Bench, step: str, request: StepRequest) -> None:
     if record.phase == ENDED:
         return
     seen = await _present(keeper, record)
+    keeper.keep(replace(record, asked="kill"))
     await keeper.hypervisor.destroy(seen)
-    record = keeper.records.get(uuid, record)
-    if record.phase != ENDED and uuid in keeper.records:
-        await keeper.end(replace(record, phase=ENDED, ended=Ended("killed", keeper.clock(), KILLED_STATUS)))
     await keeper.look()
+    if uuid in keeper.records and keeper.records[uuid].phase != ENDED:
+        raise ActuationError(f"{record.spec.name} was killed, and is still there", temporary=True)
 
 
 async def _ended(keeper: Keeper, uuid: str, patience_s: float) -> bool:
@@ -254,7 +252,6 @@ async def restore(bench: Bench, step: str, request: StepRequest) -> None:
     seen = await _present(keeper, keeper.record(uuid))
     await keeper.hypervisor.unpause(seen)
     bench.saved(uuid).unlink(missing_ok=True)
-    keeper.keep(replace(keeper.record(uuid), asked=""))
     await keeper.look()
 
 

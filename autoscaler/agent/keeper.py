@@ -16,7 +16,7 @@ from autoscaler.agent.descriptions import AppVMReport, AppVMSpec, Ended, HostRep
 from autoscaler.agent.hypervisor import Halt, Hypervisor, Observation, Sighting
 from autoscaler.agent.logs import Logs
 from autoscaler.agent.store import Shelf, one_of
-from autoscaler.agent.verdict import judge
+from autoscaler.agent.verdict import judge, judge_gone
 from autoscaler.agent.wire import plain, readable
 
 AGENT_VERSION = "1"
@@ -54,7 +54,7 @@ class Keeper:
         self.gone: dict[str, AppVMReport] = {}
         self._locks: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
         self._turn, self._touched = 0, dict[str, int]()
-        self._looking = asyncio.Lock()
+        self._looking, self._ending = asyncio.Lock(), set[str]()
         self._news = asyncio.Event()
 
     # ---- memory
@@ -95,8 +95,9 @@ class Keeper:
             if sample or self._halted(observation):
                 await self._hear(observation, began)
             self.observation, self.observed_at = observation, began
-            ended = [self._judged(record, turn) for record in list(self.records.values())]
-        for record in filter(None, ended):
+            records = [record for record in self.records.values() if self._touched.get(record.spec.uuid, 0) < turn]
+            ended = [record for record in map(self._judged, records) if record is not None]
+        for record in (*ended, *filter(self._left_lying, records)):
             await self.end(record)
         return observation
 
@@ -109,17 +110,23 @@ class Keeper:
     def _halted(self, observation: Observation) -> bool:
         return any(seen.halt not in (Halt.NONE, Halt.SUSPEND) for seen in observation.sightings.values())
 
-    def _judged(self, record: Kept, turn: int) -> Kept | None:
-        """The record as ended, if what was seen says so."""
+    def _left_lying(self, record: Kept) -> bool:
+        """An agent died between keeping that this one had ended and clearing it away."""
+        uuid = record.spec.uuid
+        if record.phase != ENDED or self.lock(uuid).locked() or uuid in self.halves():
+            return False
+        return uuid in self.records and (self.seen(uuid) is not None or record.spec.remove_when_ended)
+
+    def _judged(self, record: Kept) -> Kept | None:
+        """The record as ended, if what was seen says so. Only for what was not kept since that look began."""
         uuid = record.spec.uuid
         seen = self.seen(uuid)
-        if record.phase != PRESENT or uuid in self.halves() or self._touched.get(uuid, 0) >= turn:
-            return None  # kept after this look began: what it shows is older
-        if seen is None and not self.lock(uuid).locked():
+        if record.phase != PRESENT or uuid in self.halves():
+            return None
+        if seen is None and (record.asked == "kill" or not self.lock(uuid).locked()):
             assert self.observation is not None
-            same_boot = self.observation.boot_id == record.boot_id
-            how, why = ("killed", "destroyed past the agent") if same_boot else ("lost", "the cloud VM was restarted")
-            return replace(record, phase=ENDED, ended=Ended(how, self.clock(), None, why))
+            verdict = judge_gone(record.asked, same_boot=self.observation.boot_id == record.boot_id, at=self.clock())
+            return replace(record, phase=ENDED, ended=verdict)
         if seen is None or seen.halt in (Halt.NONE, Halt.SUSPEND):
             return None
         said = self._published.get(uuid, (0.0, {}))[1]
@@ -127,18 +134,29 @@ class Keeper:
         return replace(record, phase=ENDED, ended=verdict)
 
     async def end(self, record: Kept) -> None:
-        """Keep how it ended, then clear it away."""
-        seen = self.seen(record.spec.uuid)
-        record = replace(record, log_to=self.logs.size(self.hypervisor.console(record.spec.name)))
-        if record.spec.remove_when_ended:
-            while len(self.gone) >= ENDINGS_REMEMBERED:
-                del self.gone[next(iter(self.gone))]
-            self.gone[record.spec.uuid] = self._report(record)
-        self.keep(record)
-        if seen is not None:
-            await self.hypervisor.destroy(seen)
-        if record.spec.remove_when_ended:
-            self.drop(record.spec.uuid)
+        """Keep how it ended, then clear it away. Once: several may find that it ended."""
+        uuid, name = record.spec.uuid, record.spec.name
+        if uuid in self._ending:
+            return
+        self._ending.add(uuid)
+        try:
+            seen = self.seen(uuid)
+            if record.log_to is None:
+                record = replace(record, log_to=self.logs.size(self.hypervisor.console(name)))
+            if record.spec.remove_when_ended:
+                self._remember_gone(record)
+            self.keep(record)
+            if seen is not None:
+                await self.hypervisor.destroy(seen)
+            if record.spec.remove_when_ended:
+                self.drop(uuid)
+        finally:
+            self._ending.discard(uuid)
+
+    def _remember_gone(self, record: Kept) -> None:
+        while len(self.gone) >= ENDINGS_REMEMBERED:
+            del self.gone[next(iter(self.gone))]
+        self.gone[record.spec.uuid] = self._report(record)
 
     def pieces(self, record: Kept) -> Any:
         console = self.hypervisor.console(record.spec.name)

@@ -10,6 +10,7 @@ from autoscaler.agent.hypervisor import Halt
 OUT_OF_MEMORY = "out of memory"  # libos says so on the console when it must refuse memory for the first time
 PANIC = "panic: "
 REASON_LONGEST = 200
+KILLED_STATUS = 137  # 128 + SIGKILL, as shells have it
 
 
 def judge(halt: Halt, said: Mapping[str, str], asked: str, console: str, at: float) -> Ended:
@@ -28,6 +29,13 @@ def judge(halt: Halt, said: Mapping[str, str], asked: str, console: str, at: flo
     return Ended(
         "exited", at, status, "it asked for a restart, which is a new start here" if halt is Halt.REBOOT else ""
     )
+
+
+def judge_gone(asked: str, *, same_boot: bool, at: float) -> Ended:
+    """Of one that is not there any more, and left no last word."""
+    if not same_boot:
+        return Ended("lost", at, None, "the cloud VM was restarted")
+    return Ended("killed", at, KILLED_STATUS, "" if asked == "kill" else "destroyed past the agent")
 
 
 def _status(said: Mapping[str, str]) -> int | None:
