@@ -78,6 +78,12 @@ class FakeAgent:
         return self.steps[step][2]
 
     def settle(self) -> None:
+        """All agents at once: what moves is never seen at neither end, as real agents have it arriving before it leaves."""
+        with self.fleet.lock:
+            for agent in self.fleet.agents.values():
+                agent.settle_own()
+
+    def settle_own(self) -> None:
         for step, (request, at, report) in list(self.steps.items()):
             if report.outcome == "running" and not self.stalled and self.fleet.clock() > at:
                 reason = self._carry_out(request)
@@ -114,6 +120,7 @@ class Fleet:
     def __init__(self, keys_directory: Path | None = None, clock: Callable[[], float] | None = None) -> None:
         self.now = 0.0
         self._keys, self._clock = keys_directory, clock
+        self.lock = threading.RLock()
         self.agents: dict[str, FakeAgent] = {}
         self._listeners: list[ThreadingHTTPServer] = []
 
