@@ -28,8 +28,8 @@ PORTS = {"web": 8081, "api": 8082}
 MIB = 1 << 20
 # `memory` is what app VMs may have. A quarter-gigabyte management VM stays beside it, see autoscaler/lab/machine.py.
 CATALOGUE = (
-    {"name": "small", "cores": 1, "memory": "192MiB", "price_per_hour": 0.05},
-    {"name": "large", "cores": 2, "memory": "448MiB", "price_per_hour": 0.11},
+    {"name": "small", "cores": 1, "memory": "256MiB", "price_per_hour": 0.05},
+    {"name": "large", "cores": 2, "memory": "512MiB", "price_per_hour": 0.11},
 )
 SERVICE = {"image": "httpd.elf", "memory": "16MiB", "cores": 0.5, "min_replicas": 1, "max_replicas": 2, "port": 80}
 MOST_CLOUD_VMS = 6  # at the worst moment: three that run, a bigger one being made, one being released
