@@ -62,13 +62,13 @@ class Handovers:
     def __init__(
         self, directory: Path, *, halves: Halves, household: Household, serving: ssl.SSLContext, calling: ssl.SSLContext,
         can_log_dirty: bool, boot: str = "", streams: Any = handover_stream,
-        watch: Callable[[str, str], None] = lambda *_: None,
+        watch: Callable[[str, str], None] = lambda *_: None, again_s: float = AGAIN_S,
     ) -> None:  # fmt: skip
         self._records = Records(directory)
         self._boot = boot or BOOT_ID.read_text().strip()
         self._halves, self._household, self._streams = halves, household, streams
         self._serving, self._calling, self._can_log_dirty = serving, calling, can_log_dirty
-        self._watch = watch
+        self._watch, self._again_s = watch, again_s
         self._sending: dict[str, asyncio.Task[Any]] = {}
         self._lane = asyncio.Lock()  # one app VM leaves at a time: two would only make each other's pause longer
         self._rate_bytes_per_s = RATE_BYTES_PER_S
@@ -158,7 +158,7 @@ class Handovers:
             record = await self._settling.leaving(self._records.get(GOING, handover))
             if record.leaving in (rules.Leaving.DONE, rules.Leaving.CANCELLED):
                 return Sent(**outcome(record))
-            await asyncio.sleep(AGAIN_S)
+            await asyncio.sleep(self._again_s)
 
     async def resolve(self) -> None:
         """Finish what nobody drives. What cannot be known yet is left as it is, for the next time."""
@@ -169,9 +169,9 @@ class Handovers:
             if isinstance(result, BaseException):
                 log.warning("a handover could not be settled yet: %s", result)
 
-    async def fenced(self, peer: str) -> None:
-        """The controller vouches that `peer`'s cloud VM is dead: whatever it had been permitted, it does not run there."""
-        self._settling.fenced.add(peer)
+    async def fenced(self, peer: str, boot: str) -> None:
+        """The controller vouches that this boot of `peer`'s cloud VM is over: whatever it had been permitted is gone with it."""
+        self._settling.fenced.add((peer, boot))
         await self.resolve()
 
     def forget(self, step: str) -> None:

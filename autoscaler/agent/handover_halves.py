@@ -33,6 +33,7 @@ SUSPEND_PATIENCE_S = 15.0
 DOMAINS_MOST = 32768  # domain ids have 15 bits
 POLL_S = 0.001  # a look at a domain is one hypercall, a third of a millisecond under emulation
 INTERFACE_PATIENCE_S = 10.0
+CONNECT_PATIENCE_S, CONNECT_POLL_S = 2.0, 0.01
 CONTEXT_KIB = 2048  # per domain, beside its pages: its structures, page-table slack, grant and event pages
 
 
@@ -55,6 +56,7 @@ class Halves(Protocol):
     def introduce(self, berth: Berth, store_ring: int) -> None: ...
     def complete(self, domid: int, store_ring: int, console_ring: int) -> None: ...
     def start(self, domid: int, app_vm: str) -> None: ...
+    async def connected(self, domid: int, passenger: Passenger) -> None: ...
     async def suspend(self, domid: int) -> None: ...
     def resume(self, domid: int) -> None: ...
     def let_be(self, domid: int) -> None: ...
@@ -167,6 +169,18 @@ class XenHalves:
         self._xc.domain_sethandle(domid, _bytes(app_vm))
         self._xc.domain_unpause(domid)
 
+    async def connected(self, domid: int, passenger: Passenger) -> None:
+        """Leave the machine to the guest until its network is back, or it does not want it: what is left here can wait.
+
+        Seen by the interface's carrier, since a question to xenstored would delay the guest's own.
+        """
+        deadline = time.monotonic() + CONNECT_PATIENCE_S
+        waited = [f"vif{domid}.{vif.devid}" for vif in passenger.vifs]
+        while time.monotonic() < deadline:
+            if all(map(_has_carrier, waited)):
+                return
+            await asyncio.sleep(CONNECT_POLL_S)
+
     async def suspend(self, domid: int) -> None:
         """Ask the guest to stop itself, and wait until it has. Raises ActuationError where it does not."""
         port = self._store.read(f"{tree.home(domid)}/device/suspend/event-channel")
@@ -221,6 +235,13 @@ def _bytes(text: str) -> list[int]:
 
 def _is_there(interface: str) -> bool:
     return Path("/sys/class/net", interface).exists()
+
+
+def _has_carrier(interface: str) -> bool:
+    try:
+        return Path("/sys/class/net", interface, "carrier").read_text().strip() == "1"
+    except OSError:
+        return False
 
 
 async def _plug(interface: str, bridge: str) -> None:

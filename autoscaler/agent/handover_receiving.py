@@ -58,7 +58,7 @@ class Receiving:
         handover = _checked_id(said.get("handover"))
         match said["kind"]:
             case "offer":
-                await self._take_in(link, handover, said.get("passenger"))
+                await self._take_in(link, handover, said.get("passenger"), said.get("boot", ""))
             case "ask":
                 await self._answer(link, handover)
             case "over":
@@ -66,10 +66,10 @@ class Receiving:
             case other:
                 raise LinkError(f"{link.peer} said {other[:40]!r}, which begins nothing")
 
-    async def _take_in(self, link: Link, handover: str, document: object) -> None:
+    async def _take_in(self, link: Link, handover: str, document: object, said_boot: object) -> None:
         try:
             passenger = read_passenger(document)
-            record = self._begin(link, handover, passenger)
+            record = self._begin(link, handover, passenger, str(said_boot))
         except ActuationError as error:
             await link.say("refused", why=str(error), temporary=error.temporary)
             return
@@ -91,7 +91,7 @@ class Receiving:
                 handover, "the transfer broke"
             )  # by something unforeseen; it has no effect on what was accepted
 
-    def _begin(self, link: Link, handover: str, passenger: Passenger) -> Record:
+    def _begin(self, link: Link, handover: str, passenger: Passenger, peer_boot: str) -> Record:
         if len(self.driven) >= AT_ONCE_MOST:
             raise ActuationError(f"{AT_ONCE_MOST} app VMs are arriving here already", temporary=True)
         if any(self.records.get("arriving", other).app_vm == passenger.app_vm for other in self.driven):
@@ -107,6 +107,7 @@ class Receiving:
                 passenger.app_vm,
                 link.peer,
                 boot=self.boot,
+                peer_boot=peer_boot,
                 passenger=passenger.document(),
             )
         )
@@ -140,11 +141,12 @@ class Receiving:
             record = await self._start(link, record, berth, helper.store_ring, passed)
             await link.say("accepted")
             passed("accepted said")
+        await self.halves.connected(berth.domid, passenger)
+        passed("connected")
         self.halves.complete(berth.domid, helper.store_ring, helper.console_ring)
         record = self.welcome(record, passenger)
         passed("running noted")
-        await self._hear_over(link, record)
-        passed("over")
+        await self._hear_over(link, record, passed)
 
     async def _pour(self, link: Link, helper: Any, writer: Any, passed: Passed) -> None:
         """Everything up to the end, into the helper; and wait until it is whole."""
@@ -183,12 +185,13 @@ class Receiving:
         self.household.arrived(passenger)
         return self.records.change(record, state=rules.Arriving.RUNNING)
 
-    async def _hear_over(self, link: Link, record: Record) -> None:
+    async def _hear_over(self, link: Link, record: Record, passed: Passed) -> None:
         try:
             said = await link.hear()
             if said["kind"] == "over" and said.get("done"):
                 self.records.forget(record)
-                await link.say("noted", boot=self.boot)
+                await link.say("noted", boot=self.boot, passed=passed.at)
+                passed("over")
         except LinkError:
             log.info("handover %s: %s fell silent after it was over; it will ask again", record.id, link.peer)
 
@@ -207,7 +210,7 @@ class Receiving:
         elif record.arriving is not state:
             self.revoke(handover, "the other side asked before it had permitted")
             self._stop(handover)
-        await link.say("verdict", verdict=verdict, boot=self.boot)
+        await link.say("verdict", verdict=verdict or "not yet", boot=self.boot)
 
     async def _over(self, link: Link, handover: str, *, done: bool) -> None:
         record = self._of_peer(link, handover)

@@ -113,13 +113,16 @@ def hear_permission(state: Arriving) -> Arriving:
     return Arriving.PERMITTED
 
 
-def answer(state: Arriving | None) -> tuple[Arriving, Verdict]:
+def answer(state: Arriving | None) -> tuple[Arriving, Verdict | None]:
     """What the arriving side says when asked, and the state it must have noted before it says so.
 
-    None: it knows no such handover; it notes that it refused it, so that no permission can be accepted afterwards.
+    State None: it knows no such handover; it notes that it refused it, so that no permission can be accepted afterwards.
+    Verdict None: not yet. What is permitted will run, but the other half is kept until it does: this cloud VM may die first.
     """
-    if state in (Arriving.PERMITTED, Arriving.RUNNING):
+    if state is Arriving.RUNNING:
         return state, Verdict.ACCEPTED
+    if state is Arriving.PERMITTED:
+        return state, None
     return Arriving.REVOKED, Verdict.REVOKED
 
 

@@ -66,13 +66,13 @@ class Sending:
             record = self.records.change(record, state=rules.Leaving.DONE, figures=self._figures(link, live=live))
             self.passed("done")
             await link.say("over", handover=record.id, done=True)
-            await self._expect(link, "noted")
-            record = self.records.change(record, told=True)
+            said = await self._expect(link, "noted")
             self.passed("told")
-        return record
+            there = said.get("passed") if isinstance(said.get("passed"), dict) else {}
+            return self.records.change(record, told=True, figures=self._figures(link, live=live) | {"there": there})
 
     async def _offer(self, link: Link, record: Record, passenger: Passenger) -> Record:
-        await link.say("offer", handover=record.id, passenger=passenger.document())
+        await link.say("offer", handover=record.id, boot=self.boot, passenger=passenger.document())
         self.passed("offered")
         said = await self._expect(link, "berth", BERTH_PATIENCE_S)
         record = self.records.change(record, peer_boot=str(said.get("boot", "")))
@@ -129,5 +129,12 @@ def outcome(record: Record) -> dict[str, Any]:
         "total_s": at.get("told", at.get("done", 0.0)),
         "downtime_s": at.get("accepted", 0.0) - at.get("suspend asked", 0.0),
         "sent_bytes": int(record.figures.get("sent_bytes", 0)),
-        "phases": {name.replace(" ", "_"): round(value, 4) for name, value in phases.items()},
+        "phases": {name.replace(" ", "_"): round(value, 4) for name, value in phases.items()} | _there(record),
     }
+
+
+def _there(record: Record) -> dict[str, float]:
+    """What the other side measured by its own clock, between the points of its own part."""
+    at = {str(name): float(value) for name, value in record.figures.get("there", {}).items()}
+    steps = {name: at[name] - at[before] for before, name in pairwise(at)}
+    return {f"there_{name.replace(' ', '_')}_s": round(value, 4) for name, value in steps.items()}

@@ -32,7 +32,7 @@ class Settling:
     receiving: Receiving
     calling: ssl.SSLContext
     boot: str
-    fenced: set[str] = field(default_factory=set)
+    fenced: set[tuple[str, str]] = field(default_factory=set)
     _resting: dict[str, float] = field(default_factory=dict)
 
     def _look(self, record: Record) -> tuple[Half, int]:
@@ -98,14 +98,14 @@ class Settling:
                 case Deed.NOTE_RUNNING:
                     record = self.receiving.welcome(record, read_passenger(record.passenger))
                 case _:
-                    if record.told or record.peer in self.fenced:
+                    if record.told or self._is_fenced(record):
                         self.records.forget(record)
                     return record
         raise AssertionError(f"handover {record.id} does not come to rest")
 
     async def _ask(self, record: Record) -> Verdict | None:
         """The other side's verdict; None while it cannot be had."""
-        if record.peer in self.fenced:
+        if self._is_fenced(record):
             return Verdict.GONE
         said = await self._call(record, "ask", "verdict")
         if said is None:
@@ -119,9 +119,12 @@ class Settling:
         )
 
     async def _tell(self, record: Record) -> bool:
-        if record.peer in self.fenced:
+        if self._is_fenced(record):
             return True
         return await self._call(record, "over", "noted", done=record.leaving is rules.Leaving.DONE) is not None
+
+    def _is_fenced(self, record: Record) -> bool:
+        return (record.peer, record.peer_boot) in self.fenced
 
     async def _call(self, record: Record, kind: str, expected: str, **words: Any) -> dict[str, Any] | None:
         try:

@@ -24,7 +24,7 @@ MESSAGE_MOST_BYTES = 1 << 20  # the toolstack's description of an app VM is a fe
 STREAM_MOST_BYTES = 1 << 20
 BUFFER_BYTES = 4 << 20
 CONNECT_PATIENCE_S = 10.0
-PATIENCE_S = 20.0  # of silence: above what a guest under emulation takes to suspend, below what a caller waits for
+PATIENCE_S = 30.0  # of silence: above what a guest under emulation takes to suspend, below what a caller waits for
 AGENT_URI = "flexcapsule://agent/"
 
 

@@ -12,6 +12,7 @@ import os
 import signal
 import ssl
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -54,7 +55,7 @@ class Trap:
 
     def __call__(self, side: str, point: str) -> None:
         if os.environ.get("POINTS"):
-            say(side=side, point=point)
+            say(side=side, point=point, at=round(time.monotonic(), 4))
         if f"{side}:{point}" == self.armed:
             os.kill(os.getpid(), signal.SIGKILL)
 
@@ -74,7 +75,7 @@ async def obey(handovers: Handovers, trap: Trap, wish: dict[str, Any]) -> None:
             trap.armed = wish["die"]
             say(armed=trap.armed)
         elif "fenced" in wish:
-            await handovers.fenced(wish["fenced"])
+            await handovers.fenced(*wish["fenced"])
             say(fenced=wish["fenced"])
         elif "halves" in wish:
             say(halves=handovers.halves())
