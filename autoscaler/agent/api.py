@@ -21,6 +21,7 @@ from autoscaler.agent.credentials import Credentials
 from autoscaler.agent.deeds import Bench
 from autoscaler.agent.descriptions import check_digest, check_step_id, check_uuid, read_step_request
 from autoscaler.agent.exporter import exposition
+from autoscaler.agent.handover import Handovers
 from autoscaler.agent.keeper import ENDED, PRESENT, STARTING
 from autoscaler.agent.openapi import DOCUMENT
 from autoscaler.agent.roles import CALLER, may
@@ -50,6 +51,7 @@ class API:
     bench: Bench
     steps: Steps
     credentials: Credentials | None = None
+    handovers: Handovers | None = None
 
     def application(self) -> Starlette:
         routes = [
@@ -64,6 +66,7 @@ class API:
             Route("/v1/images", self._guarded(self.all_images)),
             Route("/v1/images/{digest}", self._guarded(self.image), methods=["GET", "HEAD", "PUT", "DELETE"]),
             Route("/v1/keys", self._guarded(self.keys), methods=["PUT"]),
+            Route("/v1/fenced/{peer}", self._guarded(self.fenced), methods=["PUT"]),
             Route("/v1/openapi.json", self._guarded(self.openapi)),
             Route("/metrics", self._guarded(self.metrics)),
         ]
@@ -130,6 +133,8 @@ class API:
             raise NotHereError(f"there is no step {name!r} on this cloud VM")
         if request.method == "DELETE":
             self.steps.forget(name)
+            if self.handovers is not None:
+                self.handovers.forget(name)
             return Response(status_code=204)
         return JSONResponse(plain(self.steps.report(name)))
 
@@ -162,6 +167,16 @@ class API:
             raise UsageError("this agent uses no keys")
         document = _parsed(await _body(request, BODY_MOST_BYTES))
         self.credentials.replace(document)
+        return JSONResponse({})
+
+    async def fenced(self, request: Request) -> Response:
+        """The controller knows from the provider that this boot of that cloud VM will never run again."""
+        document = _parsed(await _body(request, BODY_MOST_BYTES))
+        boot_id = document.get("boot_id") if isinstance(document, dict) else None
+        if not isinstance(boot_id, str) or not boot_id:
+            raise UsageError('boot_id: text was expected: {"boot_id": "..."}')
+        if self.handovers is not None:
+            await self.handovers.fenced(request.path_params["peer"], boot_id)
         return JSONResponse({})
 
     async def openapi(self, request: Request) -> Response:

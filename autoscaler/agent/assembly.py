@@ -85,7 +85,7 @@ def assembled(
         keeper.halves = handovers.halves
         bench = replace(bench, move=_mover(handovers))
     steps = Steps(bench, Shelf(directory / "steps"))
-    return Agent(bench, steps, API(bench, steps, credentials), say, handovers)
+    return Agent(bench, steps, API(bench, steps, credentials, handovers), say, handovers)
 
 
 def _mover(handovers: Handovers) -> Move:

@@ -66,6 +66,7 @@ RAW: dict[str, Any] = {"type": "string", "format": "binary"}
 BYTES = {"application/octet-stream": {"schema": RAW}}
 UUID, STEP, DIGEST = ("uuid", "path"), ("id", "path"), ("sha256", "path")
 KEYS = {"type": "object", "properties": {name: {"type": "string"} for name in ("authority", "certificate", "key")}}
+FENCED = {"type": "object", "properties": {"boot_id": {"type": "string"}}, "required": ["boot_id"]}
 STEPS = _answer({"type": "array", "items": _shape(StepReport)})
 FORGET = "Forget a step that has ended"
 
@@ -98,6 +99,14 @@ DOCUMENT: dict[str, Any] = {
             "delete": _operation("Remove an image that nothing uses", _answer(None), DIGEST),
         },
         "/v1/keys": {"put": _operation("Replace keys", _answer({"type": "object"}), body=_json(KEYS))},
+        "/v1/fenced/{peer}": {
+            "put": _operation(
+                "That boot of that cloud VM will never run again",
+                _answer({"type": "object"}),
+                ("peer", "path"),
+                body=_json(FENCED),
+            )
+        },
         "/metrics": {"get": _operation("Figures for Prometheus", _answer(RAW, "text/plain"))},
     },
     "components": {

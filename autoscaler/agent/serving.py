@@ -30,6 +30,7 @@ IDLE_S = 60  # controllers ask every few seconds, and a TLS handshake is dear un
 class CallerProtocol(H11Protocol):
     """uvicorn's, which tells the application nothing of the certificate and waits for headers for ever."""
 
+    headers_within_s = HEADERS_WITHIN_S
     _patience: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
@@ -50,7 +51,7 @@ class CallerProtocol(H11Protocol):
         if self.conn.their_state is not h11.IDLE:
             self._stop_watching()
         elif self._patience is None:
-            self._patience = self.loop.call_later(HEADERS_WITHIN_S, self.transport.close)
+            self._patience = self.loop.call_later(self.headers_within_s, self.transport.close)
 
     def _stop_watching(self) -> None:
         if self._patience is not None:
@@ -77,14 +78,17 @@ class Listener(uvicorn.Server):
         yield
 
 
-def listener(application: ASGIApp, context: ssl.SSLContext | None) -> Listener:
+def listener(
+    application: ASGIApp, context: ssl.SSLContext | None, *, headers_within_s: float = HEADERS_WITHIN_S
+) -> Listener:
+    protocol = type("Protocol", (CallerProtocol,), {"headers_within_s": headers_within_s})
     config = uvicorn.Config(
         application,
         log_config=None,
         access_log=False,
         limit_concurrency=CONNECTIONS,
         timeout_keep_alive=IDLE_S,
-        http=CallerProtocol,
+        http=protocol,
         ws="none",
         lifespan="off",
         server_header=False,

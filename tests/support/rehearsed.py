@@ -81,7 +81,11 @@ class World:
         guest = self.guests[uuid]
         guest.halt = halt
         guest.said.update({name.replace("_", "-"): text for name, text in said.items()})
-        self.console(guest.spec.name).open("a").write(console)
+        self.writes(guest.spec.name, console)
+
+    def writes(self, name: str, text: str) -> None:
+        with self.console(name).open("a") as file:
+            file.write(text)
 
     def console(self, name: str) -> Path:
         return self.directory / f"guest-{name}.log"
@@ -116,7 +120,7 @@ class Rehearsed:
     async def create(self, spec: AppVMSpec, files: Files) -> None:
         assert files.image.exists()
         await self._change("create", lambda: self._world.add(spec))
-        self._world.console(spec.name).open("a").write(f"{spec.name} begins\n")
+        self._world.writes(spec.name, f"{spec.name} begins\n")
 
     async def unpause(self, seen: Sighting) -> None:
         await self._change("unpause", lambda: self._let_go(seen.uuid))
@@ -159,7 +163,7 @@ class Rehearsed:
         return [self._world.console(name)]
 
     def type_to(self, seen: Sighting, typed: bytes) -> None:
-        self._world.console(self._world.guests[seen.uuid].spec.name).open("ab").write(typed)
+        self._world.writes(self._world.guests[seen.uuid].spec.name, typed.decode())
 
     async def _change(self, verb: str, change: Callable[[], object]) -> None:
         self._fuse()
