@@ -42,18 +42,20 @@ MAC_PREFIX = "00:16:3e"  # Xen's own
 
 
 def libxc() -> Any:
-    """Debian puts the binding where only Xen's own programs look."""
+    """The module xen.lowlevel.xc; Debian puts it where only Xen's own programs look."""
     sys.path += [str(path) for path in sorted(Path("/usr/lib").glob("xen-*/lib/python"))]
     from xen.lowlevel import xc
 
-    return xc.xc()
+    return xc
 
 
 class Xen:
     """`directory` is for what need not outlive a boot: locks and xl's config files."""
 
-    def __init__(self, directory: Path, store: XenStore, *, xc: Any = None) -> None:
-        self._directory, self._store, self._xc = directory, store, xc or libxc()
+    def __init__(self, directory: Path, store: XenStore) -> None:
+        binding = libxc()
+        self._directory, self._store, self._xc = directory, store, binding.xc()
+        self._refused = (OSError, binding.Error)
         self._boot_id = BOOT_ID.read_text().strip()
         self._log_dirty: bool | None = None
         directory.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -61,7 +63,7 @@ class Xen:
     def observe(self) -> Observation:
         try:
             domains, host = self._xc.domain_getinfo(0, 4096), self._xc.physinfo()
-        except OSError as error:
+        except self._refused as error:
             raise ActuationError(f"the hypervisor does not answer: {error}", temporary=True) from error
         sightings = [_sighting(each) for each in domains if each["domid"] != 0 and any(each["handle"])]
         free_bytes = host["free_memory"] << 10
@@ -95,7 +97,7 @@ class Xen:
             raise ActuationError(f"an xl of an earlier agent is still at work on {uuid}", temporary=True)
         seen = self.observe().sightings.get(uuid)
         if seen and seen.halt is Halt.SUSPEND:
-            self._xc.domain_resume(seen.handle, 1)
+            self._call("resume", seen, 1)
             self._store.resume(seen.handle)
 
     async def create(self, spec: AppVMSpec, files: Files) -> None:
@@ -109,10 +111,13 @@ class Xen:
             config.unlink(missing_ok=True)
 
     async def unpause(self, seen: Sighting) -> None:
-        self._call("unpause", seen)
+        """Xen counts pauses, and refuses to let go one that is not paused."""
+        if (now := self.observe().sightings.get(seen.uuid)) is not None and now.paused:
+            self._call("unpause", now)
 
     async def pause(self, seen: Sighting) -> None:
-        self._call("pause", seen)
+        if (now := self.observe().sightings.get(seen.uuid)) is not None and not now.paused:
+            self._call("pause", now)
 
     async def ask_to_stop(self, seen: Sighting) -> None:
         self._store.write(f"/local/domain/{seen.handle}/control/shutdown", "poweroff")
@@ -150,10 +155,10 @@ class Xen:
         finally:
             os.close(descriptor)
 
-    def _call(self, verb: str, seen: Sighting) -> None:
+    def _call(self, verb: str, seen: Sighting, *more: int) -> None:
         try:
-            getattr(self._xc, f"domain_{verb}")(seen.handle)
-        except OSError as error:
+            getattr(self._xc, f"domain_{verb}")(seen.handle, *more)
+        except self._refused as error:
             raise ActuationError(f"the hypervisor refuses to {verb} {seen.uuid}: {error}", temporary=False) from error
 
     def _can_log_dirty(self) -> bool:

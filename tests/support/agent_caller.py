@@ -9,7 +9,7 @@ from hashlib import sha256
 from typing import Any
 
 import httpx
-from anyio.from_thread import BlockingPortal, start_blocking_portal
+from anyio.from_thread import BlockingPortal
 from rehearsed import MIB, Rehearsal, World
 
 from autoscaler.agent.serving import known_as
