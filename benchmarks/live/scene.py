@@ -16,8 +16,8 @@ from pathlib import Path
 import yaml
 
 from autoscaler.adapters import haproxy_process
-from autoscaler.errors import UsageError
-from autoscaler.lab import accelerator, bringup, image, machine, teardown
+from autoscaler.errors import FlexCapsuleError, UsageError
+from autoscaler.lab import accelerator, bringup, image, machine, reach, record, teardown
 from autoscaler.lab.layout import HOST, Layout
 from autoscaler.lab.record import Record
 
@@ -36,6 +36,7 @@ MOST_CLOUD_VMS = 6  # at the worst moment: three that run, a bigger one being ma
 PATIENCE_S = 300.0
 END_S = 30.0
 TICK = "5s"
+LAST_WORDS = "tail -n 500 /var/log/flexcapsule-agent.log; tail -n 30 /var/log/xen/guest-*.log"
 
 
 @dataclass(slots=True)
@@ -114,6 +115,7 @@ def staged(name: str, out: Path, say: Callable[[str], None], accelerator_name: s
             say("cleaning up")
             if controller is not None:
                 controller.end()
+            _keep_logs(name, out)
             clear(name, say)
 
 
@@ -121,6 +123,14 @@ def clear(name: str, say: Callable[[str], None]) -> None:
     """Remove whatever a run of this name has on the machine, an earlier one that was killed included."""
     haproxy_process.end(Layout(name).directory / "haproxy")
     teardown.down(name, say)
+
+
+def _keep_logs(name: str, out: Path) -> None:
+    """What agents and app VMs said last, of the cloud VMs that are still there: for whoever asks why."""
+    lab = record.read(name)
+    for shape in lab.cloud_vms if lab else ():
+        with suppress(FlexCapsuleError):  # it is being released, or never came up
+            (out / f"{shape.name}.log").write_text(reach.said(lab, shape.name, LAST_WORDS, patience_s=20.0))
 
 
 def _lab(name: str, say: Callable[[str], None], accelerator_name: str) -> Record:
