@@ -128,7 +128,9 @@ def clear(name: str, say: Callable[[str], None]) -> None:
 def _keep_logs(name: str, out: Path) -> None:
     """What agents and app VMs said last, of the cloud VMs that are still there: for whoever asks why."""
     lab = record.read(name)
-    for shape in lab.cloud_vms if lab else ():
+    if lab is None:
+        return
+    for shape in lab.cloud_vms:
         with suppress(FlexCapsuleError):  # it is being released, or never came up
             (out / f"{shape.name}.log").write_text(reach.said(lab, shape.name, LAST_WORDS, patience_s=20.0))
 
