@@ -1,7 +1,7 @@
 """Agents in memory behind real HTTP, for tests of the controller's side: what they say is right, and time is what the test says.
 
-They know the wire types of autoscaler.agent and nothing of its runtime. A step is done as soon as anybody asks for it at a
-later time than it was submitted; `stalled` agents let theirs go on, `silent` ones answer nothing.
+They know the wire types of autoscaler.agent and nothing of its runtime. A step is done as soon as anybody asks for it more than
+its agent's `step_s` after it was submitted; `stalled` agents let theirs go on, `silent` ones answer nothing.
 """
 
 from __future__ import annotations
@@ -52,6 +52,8 @@ class FakeAgent:
     images: dict[str, bytes] = field(default_factory=dict)
     silent: bool = False
     stalled: bool = False
+    step_s: float = 0.0  # how long a step takes
+    cores_used: float = 0.25  # of an app VM that is started here
     sample_age_s: float | None = 1.0
     submitted: list[str] = field(default_factory=list)
     address: str = ""
@@ -85,7 +87,7 @@ class FakeAgent:
 
     def settle_own(self) -> None:
         for step, (request, at, report) in list(self.steps.items()):
-            if report.outcome == "running" and not self.stalled and self.fleet.clock() > at:
+            if report.outcome == "running" and not self.stalled and self.fleet.clock() > at + self.step_s:
                 reason = self._carry_out(request)
                 figures = (
                     {"total_s": 1.5, "downtime_s": 0.25, "sent_bytes": 9 * MIB} if request.kind == "migrate" else {}
@@ -98,7 +100,7 @@ class FakeAgent:
         if request.spec is not None:
             if request.spec.image not in self.images:
                 return "the image is not here"
-            self.app_vms[request.spec.uuid] = FakeAppVM(request.spec, since=now)
+            self.app_vms[request.spec.uuid] = FakeAppVM(request.spec, cores_used=self.cores_used, since=now)
             return ""
         app_vm = self.app_vms.get(request.uuid)
         if app_vm is None:
