@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import platform
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from importlib.metadata import version
 
 import numpy as np
@@ -51,7 +52,7 @@ class EngineCollector(Collector):
         yield _build()
         view = self._observatory.view
         if view is not None:
-            yield from _controller(view, self._observatory.timer())
+            yield from _controller(view)
             yield from _cloud_vms(view.snapshot)
             yield from placed(view.snapshot)
             yield from _app_vms(view.snapshot)
@@ -61,8 +62,24 @@ class EngineCollector(Collector):
             yield from _simulated(view)
 
 
+@dataclass(frozen=True, slots=True)
+class Lag(Collector):
+    """What must be true at this very moment: it tells of a loop that hangs."""
+
+    observatory: Observatory
+
+    def collect(self) -> Iterator[Metric]:
+        view = self.observatory.view
+        if view is not None:
+            yield _gauge(
+                "flexcapsule_journal_lag_seconds",
+                "Time since the newest tick was in the journal; grows while the loop hangs",
+                self.observatory.timer() - view.published_at,
+            )
+
+
 def registry_of(observatory: Observatory) -> CollectorRegistry:
-    """A registry with everything: the engine's state, and what only the loop sees."""
+    """A registry with everything but `Lag`: the engine's state, and what only the loop sees."""
     registry = CollectorRegistry(auto_describe=False)
     for collector in (EngineCollector(observatory), *observatory.collectors):
         registry.register(collector)
@@ -78,18 +95,13 @@ def _build() -> Metric:
     return family
 
 
-def _controller(view: View, now: float) -> Iterator[Metric]:
+def _controller(view: View) -> Iterator[Metric]:
     state, snapshot, policy = view.state, view.snapshot, view.state.policy
     family = InfoMetricFamily("flexcapsule_policy", "The policy that decides")
     if policy is not None:
         family.add_metric([], {"name": policy.name, "digest": policy.digest, "mode": str(view.mode)})
     yield family
     yield _gauge("flexcapsule_time_seconds", "The controller's time: seconds since the epoch", view.at)
-    yield _gauge(
-        "flexcapsule_journal_lag_seconds",
-        "Time since the newest tick was in the journal; grows while the loop hangs",
-        now - view.published_at,
-    )
     ages = view.at - snapshot.sampled_at if len(snapshot.app_vms) else np.zeros(1)  # they grow while a source is silent
     yield _labelled(
         GaugeMetricFamily("flexcapsule_sample_age_seconds", "Age of app VMs' newest samples", labels=["which"]),

@@ -12,8 +12,6 @@ from http import HTTPStatus
 from threading import Lock
 from typing import Any, Protocol
 
-from prometheus_client import CollectorRegistry
-from prometheus_client.exposition import choose_encoder
 from pydantic import BaseModel, ValidationError
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
@@ -30,7 +28,7 @@ from autoscaler.core.events import Word
 from autoscaler.errors import FlexCapsuleError, UsageError
 from autoscaler.telemetry import token as tokens
 from autoscaler.telemetry import watch
-from autoscaler.telemetry.collector import registry_of
+from autoscaler.telemetry.exposition import Exposition
 from autoscaler.telemetry.openapi import PROBLEM, document
 from autoscaler.telemetry.operations import LIST_DEFAULT, LIST_LIMIT, OPERATIONS, Accepted, PauseRequest, Problem
 from autoscaler.telemetry.preview import preview
@@ -88,12 +86,12 @@ class Endpoints:
 
     def __init__(self, desk: Desk) -> None:
         self._desk = desk
-        self._registry: CollectorRegistry = registry_of(desk.observatory)
+        self._exposition = Exposition(desk.observatory)
         self._deciding = Lock()
 
     async def metrics(self, request: Request) -> Response:
-        encode, kind = _encoder(request.headers.get("accept", ""))
-        return Response(await run_in_threadpool(encode, self._registry), headers={"Content-Type": kind})
+        text, kind = await run_in_threadpool(self._exposition.text, request.headers.get("accept", ""))
+        return Response(text, headers={"Content-Type": kind})
 
     async def healthz(self, request: Request) -> Response:
         del request
@@ -220,14 +218,6 @@ async def _body(request: Request, kind: type[PauseRequest]) -> PauseRequest:
         first = error.errors(include_url=False, include_context=False, include_input=False)[0]
         where = ".".join(str(part) for part in first["loc"])
         raise HTTPException(422, f"{where or 'body'}: {first['msg']}") from error
-
-
-def _encoder(accept: str) -> tuple[Callable[[CollectorRegistry], bytes], str]:
-    """The format that is asked for; the plain one where the library cannot make sense of the wish."""
-    try:
-        return choose_encoder(accept)
-    except (TypeError, ValueError):  # prometheus_client 0.26 on a version that is no version
-        return choose_encoder("")
 
 
 def _limit(request: Request) -> int:

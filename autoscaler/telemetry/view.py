@@ -107,6 +107,7 @@ class Observatory:
         timer: Callable[[], float] = time.monotonic,
     ) -> None:
         self.view: View | None = None
+        self.after_publishing: Callable[[], None] = lambda: None
         self.timer = timer
         self.predictions, self.trail = Predictions(engine), Trail()
         self.regret = Regret(engine, truth=truth, on_failure=on_unjudged)
@@ -171,6 +172,7 @@ class Observatory:
             self._refusals = pulse.refusals
         if plan is not None and plan.certificate is not None and plan.certificate.gap_fraction is not None:
             self.gap.set(plan.certificate.gap_fraction)
+        self.after_publishing()
 
     def silent(self, now: float, error: SourceError) -> None:
         """A source gave nothing (the loop's `on_source_error`)."""

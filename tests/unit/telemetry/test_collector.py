@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from prometheus_client import CollectorRegistry, generate_latest
+from prometheus_client.core import Metric
+from prometheus_client.openmetrics.parser import text_string_to_metric_families as openmetrics
 from prometheus_client.parser import text_string_to_metric_families
+from prometheus_client.registry import Collector
 
 from autoscaler.errors import SourceError
 from autoscaler.telemetry.collector import registry_of
+from autoscaler.telemetry.exposition import LATELY_S, Exposition
 
 README = Path(__file__).parents[3] / "README.md"
 UNITS = (
@@ -66,8 +72,10 @@ def test_what_has_not_happened_yet_is_zero_not_absent(running: Any) -> None:
 
 
 def test_a_loop_that_hangs_is_seen(running: Any) -> None:
+    exposition = Exposition(running.observatory)
+    assert b"flexcapsule_journal_lag_seconds 0.0" in exposition.text("")[0]
     running.timer["now"] += 42.0
-    assert sample(registry_of(running.observatory), "flexcapsule_journal_lag_seconds") == 42.0
+    assert b"flexcapsule_journal_lag_seconds 42.0" in exposition.text("")[0]
 
 
 def test_a_source_that_is_silent_is_counted(running: Any) -> None:
@@ -83,10 +91,10 @@ def test_a_published_view_does_not_change_while_the_loop_goes_on(running: Any) -
     assert running.observatory.view.state.totals.decisions == 5
 
 
-def exported(registry: CollectorRegistry) -> dict[str, tuple[str, str]]:
+def exported(controller: Any) -> dict[str, tuple[str, str]]:
     """Metric -> (its labels, its type), as a scraper sees them."""
     found = {}
-    for family in text_string_to_metric_families(generate_latest(registry).decode()):
+    for family in text_string_to_metric_families(Exposition(controller.observatory).text("")[0].decode()):
         name = f"{family.name}_total" if family.type == "counter" else family.name
         labels = dict.fromkeys(label for sample in family.samples for label in sample.labels if label != "le")
         found[name] = (", ".join(labels), family.type)
@@ -94,7 +102,7 @@ def exported(registry: CollectorRegistry) -> dict[str, tuple[str, str]]:
 
 
 def test_names_follow_prometheus(running: Any) -> None:
-    for name in exported(registry_of(running.observatory)):
+    for name in exported(running):
         assert re.fullmatch(r"flexcapsule_[a-z]+(_[a-z]+)*", name)
         assert name.endswith(UNITS), name
 
@@ -103,7 +111,42 @@ def test_the_readme_lists_every_metric_with_its_labels_and_no_other(running: Any
     rows = re.findall(
         r"^\| `(flexcapsule_\w+)` \| ([a-z, ]*) \| (\w+) \|", README.read_text("utf-8"), flags=re.MULTILINE
     )
-    assert {name: (labels.strip(), kind) for name, labels, kind in rows} == exported(registry_of(running.observatory))
+    assert {name: (labels.strip(), kind) for name, labels, kind in rows} == exported(running)
+
+
+@dataclass(eq=False)
+class Counted(Collector):
+    """How often it was asked."""
+
+    asked: int = 0
+
+    def collect(self) -> Iterator[Metric]:
+        self.asked += 1
+        return iter(())
+
+
+def test_a_scrape_in_a_turn_is_handed_what_was_written_after_the_one_before(running: Any) -> None:
+    counted, exposition = Counted(), Exposition(running.observatory)
+    exposition._registry.register(counted)
+    for _ in range(3):
+        exposition.text("")
+    assert counted.asked == 1
+    running.run(minutes=1)
+    assert counted.asked == 2, "written anew after the turn"
+    text = exposition.text("")[0]
+    assert counted.asked == 2
+    assert b'flexcapsule_decisions_total{outcome="judged"} 4.0' in text
+    running.timer["now"] += LATELY_S + 1.0
+    running.run(minutes=1)
+    assert counted.asked == 2, "nobody has asked for long"
+
+
+def test_openmetrics_put_together_ends_once(running: Any) -> None:
+    text, kind = Exposition(running.observatory).text("application/openmetrics-text; version=1.0.0")
+    assert kind.startswith("application/openmetrics-text")
+    assert (text.count(b"# EOF"), text.endswith(b"# EOF\n")) == (1, True)
+    names = {family.name for family in openmetrics(text.decode())}
+    assert {"flexcapsule_journal_lag_seconds", "flexcapsule_decisions"} <= names
 
 
 def test_placement_is_told_in_few_series(running: Any) -> None:
