@@ -216,6 +216,8 @@ void block_resume(bool cancelled);
 void stack_start(void);
 void stack_input(const void *frame, size_t bytes, bool checked); /* from netfront's thread */
 void stack_announce(void);
+void stack_await_address(void); /* a while at most */
+size_t stack_name_servers(char *text, size_t size); /* as resolv.conf has them */
 void stack_count(uint64_t *received, uint64_t *sent);
 
 /* posix/ (what the rest of the library OS needs of it; its own map is posix/posix.h) */

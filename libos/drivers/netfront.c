@@ -33,6 +33,7 @@ int netfront_open(domid_t remote, struct netfront_keys *keys)
 void netfront_connected(void)
 {
     connected = true;
+    receive_publish();
     transmit_again();
     event_notify(channel);
     on_event(NULL);

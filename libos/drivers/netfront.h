@@ -13,7 +13,7 @@ struct netfront_keys { int tx_ring, rx_ring, port; }; /* what the backend must b
 /* netfront.c */
 bool netfront_memory(void);                                    /* take the pages; once */
 int netfront_open(domid_t remote, struct netfront_keys *keys); /* fresh rings, all pages granted anew */
-void netfront_connected(void);                                 /* the backend maps the rings: let frames flow */
+void netfront_connected(void);                                 /* the backend has rings and channel: let frames flow */
 void netfront_close(bool grants_alive);
 void netfront_broken(void);
 void netfront_pause(bool paused);
@@ -34,6 +34,7 @@ void transmit_wake(void);
 /* netfront_receive.c */
 bool receive_memory(void);
 int receive_open(domid_t remote);
+void receive_publish(void);
 void receive_close(void);
 void receive_wake(void);
 void receive_loop(void *unused);

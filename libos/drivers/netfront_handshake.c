@@ -1,6 +1,9 @@
 /* The network's handshake: find the backend, tell it of rings and channel, follow its state. After a move the same again
  * with the new host's backend; the data path waits meanwhile. Linux's netfront does it the same way: nothing before the
- * suspend, everything after. */
+ * suspend, everything after.
+ * Both rings stay empty until the backend says Connected. Linux's backend binds the channel and may run its receiving
+ * thread before it has noted the channel's number; a buffer on the ring at that moment makes the thread acknowledge
+ * nothing, and the channel stays masked for ever (seen once in some forty starts on a busy host, Linux 6.1). */
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -15,7 +18,7 @@
 static struct xenbus_link link;
 static char backend[112];
 static uint8_t mac[6];
-static bool present, moved, announced;
+static bool present, moved, told, flowing; /* told: the backend has our keys */
 
 bool network_present(void) { return present; }
 const uint8_t *network_mac(void) { return mac; }
@@ -57,7 +60,7 @@ static void open_rings(void)
     struct netfront_keys keys;
     domid_t remote;
     netfront_close(!moved);
-    moved = announced = false;
+    moved = told = flowing = false;
     if (xenbus_find_backend(DEVICE, backend, sizeof backend, &remote) != 0)
         return;
     xenbus_watch_backend(&link, backend);
@@ -66,8 +69,7 @@ static void open_rings(void)
         panic("no grants or channels left for the network");
     while (xenbus_state(backend) != XenbusStateInitWait && xenbus_state(backend) != XenbusStateConnected && !moved)
         xenbus_await_change(&link);
-    if (!moved && write_keys(&keys) == 0 && !moved)
-        netfront_connected();
+    told = !moved && write_keys(&keys) == 0;
 }
 
 /* The backend says Connected only once its side is on the bridge: an announcement before that would be lost. */
@@ -75,9 +77,11 @@ static void follow(void)
 {
     switch (xenbus_state(backend)) {
     case XenbusStateConnected:
-        if (!announced)
+        if (told && !moved && !flowing) {
+            flowing = true;
+            netfront_connected();
             stack_announce();
-        announced = true;
+        }
         break;
     case XenbusStateClosing:
     case XenbusStateClosed:

@@ -32,7 +32,7 @@ static void push(unsigned slot)
     ring.req_prod_pvt++;
 }
 
-/* A fresh ring for `remote`, full of buffers; returns its grant. */
+/* A fresh ring for `remote`; returns its grant. Its buffers are shown to the backend by receive_publish. */
 int receive_open(domid_t remote)
 {
     netif_rx_sring_t *shared = ring.sring;
@@ -45,9 +45,10 @@ int receive_open(domid_t remote)
             return -ENOSPC;
         push(slot);
     }
-    RING_PUSH_REQUESTS(&ring);
     return ring_grant;
 }
+
+void receive_publish(void) { RING_PUSH_REQUESTS(&ring); }
 
 void receive_close(void)
 {

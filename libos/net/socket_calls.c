@@ -1,6 +1,7 @@
 #include "net/socket_calls.h"
 
 #include <errno.h>
+#include <lwip/netif.h>
 #include <lwip/sockets.h>
 #include <string.h>
 
@@ -88,9 +89,14 @@ long net_receive(int socket, void *bytes, size_t count, struct net_address *from
 long net_name(int socket, struct net_address *name, bool peer)
 {
     struct sockaddr_in address = {0};
-    socklen_t bytes = sizeof address;
+    struct sockaddr_in other;
+    socklen_t bytes = sizeof address, other_bytes = sizeof other;
     int result = peer ? lwip_getpeername(socket, (struct sockaddr *)&address, &bytes)
                       : lwip_getsockname(socket, (struct sockaddr *)&address, &bytes);
+    /* A connected datagram socket has its own address on Linux; lwIP leaves it open until something is sent. */
+    if (result == 0 && !peer && !address.sin_addr.s_addr
+        && lwip_getpeername(socket, (struct sockaddr *)&other, &other_bytes) == 0 && other.sin_addr.s_addr && netif_default)
+        address.sin_addr.s_addr = ip4_addr_get_u32(netif_ip4_addr(netif_default));
     plain_address(name, &address);
     return result_of(result);
 }

@@ -7,6 +7,7 @@
 #include <lwip/tcpip.h>
 #include <lwip/timeouts.h>
 #include <netif/ethernet.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -14,6 +15,8 @@
 
 /* Switches learn an address from any frame, but one frame may be lost where a bridge port is just coming up. */
 static const unsigned announce_after_ms[] = {0, 50, 200, 1000};
+
+#define ADDRESS_PATIENCE (5 * SECOND) /* DHCP: an offer and its acknowledgement, asked for a few times */
 
 static struct netif interface;
 static uint64_t received_bytes, sent_bytes;
@@ -71,6 +74,31 @@ void stack_announce(void)
     for (size_t i = 0; i < DIMENSION(announce_after_ms); i++)
         sys_timeout(announce_after_ms[i], announce, NULL);
     UNLOCK_TCPIP_CORE();
+}
+
+/* A program that connects somewhere first of all should find the network up, as it would anywhere else. */
+void stack_await_address(void)
+{
+    uint64_t give_up = time_monotonic() + ADDRESS_PATIENCE;
+    if (!network_present())
+        return;
+    while (ip4_addr_isany(netif_ip4_addr(&interface)) && time_monotonic() < give_up)
+        thread_sleep(time_monotonic() + 10 * MS);
+    if (ip4_addr_isany(netif_ip4_addr(&interface)))
+        console_print("flexcapsule: no address from DHCP yet; starting without (give one with ip=ADDRESS/PREFIX)\n");
+}
+
+size_t stack_name_servers(char *text, size_t size)
+{
+    size_t length = 0;
+    LOCK_TCPIP_CORE();
+    for (u8_t i = 0; i < DNS_MAX_SERVERS; i++) {
+        const ip_addr_t *server = dns_getserver(i);
+        if (!ip_addr_isany(server) && length + 28 < size)
+            length += (size_t)snprintf(text + length, size - length, "nameserver %s\n", ipaddr_ntoa(server));
+    }
+    UNLOCK_TCPIP_CORE();
+    return length;
 }
 
 void stack_count(uint64_t *received, uint64_t *sent)

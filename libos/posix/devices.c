@@ -1,4 +1,4 @@
-/* Devices that are files: the console, null, zero, urandom. */
+/* Devices that are files: the console, null, zero, urandom; and /etc/resolv.conf, which says what the network was told. */
 #include <errno.h>
 #include <string.h>
 
@@ -94,15 +94,38 @@ static ssize_t swallow(struct open_file *file, const void *buffer, size_t bytes)
     return (ssize_t)bytes;
 }
 
+/* Where the C library looks for name servers: made anew at each look, as DHCP may answer late. */
+static ssize_t name_servers(struct open_file *file, void *buffer, size_t bytes)
+{
+    char text[96];
+    size_t length = stack_name_servers(text, sizeof text), at = (size_t)file->offset;
+    if (at >= length)
+        return 0;
+    bytes = bytes < length - at ? bytes : length - at;
+    memcpy(buffer, text + at, bytes);
+    file->offset += (off_t)bytes;
+    return (ssize_t)bytes;
+}
+
 const struct file_kind device_console = {.read = console_take, .write = console_put, .ready = console_ready,
                                          .release = release, .stat = stat_device};
 static const struct file_kind device_null = {.read = nothing, .write = swallow, .release = release, .stat = stat_device};
 static const struct file_kind device_zero = {.read = zeroes, .write = swallow, .release = release, .stat = stat_device};
 static const struct file_kind device_random = {.read = random_bytes, .write = swallow, .release = release,
                                                .stat = stat_device};
+static const struct file_kind device_resolver = {.read = name_servers, .release = release, .stat = stat_device};
 
+static struct node *directory_named(const char *name)
+{
+    struct node *directory = tree_child(tree_root(), name, strlen(name));
+    return directory ? directory : tree_add(tree_root(), name, strlen(name), S_IFDIR | 0755);
+}
+
+/* What the archive brought stays. */
 static void add(struct node *directory, const char *name, const struct file_kind *kind)
 {
+    if (!directory || tree_child(directory, name, strlen(name)))
+        return;
     struct node *node = tree_add(directory, name, strlen(name), S_IFCHR | 0666);
     if (node)
         node->device = kind;
@@ -111,9 +134,7 @@ static void add(struct node *directory, const char *name, const struct file_kind
 /* Descriptors 0, 1 and 2 are the console. */
 void devices_start(void)
 {
-    struct node *directory = tree_child(tree_root(), "dev", 3);
-    if (!directory)
-        directory = tree_add(tree_root(), "dev", 3, S_IFDIR | 0755);
+    struct node *directory = directory_named("dev");
     add(directory, "console", &device_console);
     add(directory, "tty", &device_console);
     add(directory, "null", &device_null);
@@ -122,6 +143,7 @@ void devices_start(void)
     add(directory, "random", &device_random);
     if (block_sectors())
         add(directory, "disk", &device_disk);
+    add(directory_named("etc"), "resolv.conf", &device_resolver);
     for (int fd = 0; fd < 3; fd++)
         descriptor_install(file_new(&device_console, NULL, 2 /* O_RDWR */), false);
     console_on_input(hear);

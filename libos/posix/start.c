@@ -32,6 +32,7 @@ static void enter_main(void *unused)
     int at = 0;
     (void)unused;
     signals_start();
+    stack_await_address();
     words[at++] = name;
     for (int i = 0; i < line.argument_count; i++)
         words[at++] = line.arguments[i];

@@ -104,11 +104,12 @@ def app_vm(lab, built, tmp_path) -> Callable[..., AbstractContextManager[AppVM]]
         arguments: str = "",
         files: dict[str, str] | None = None,
         disk: str = "",
+        network: str = "",
     ) -> Iterator[AppVM]:
         address = lab.layout.front(150)
         stripped, name = tmp_path / f"{program}.elf", f"os-{program}"
         subprocess.run(["strip", "-o", stripped, built / f"{program}.elf"], check=True)
-        extra = f"ip={address}/24 {settings} -- {arguments}"
+        extra = f"{network or f'ip={address}/24'} {settings} -- {arguments}"
         lines = [
             f'name="{name}"',
             'type="pv"',
@@ -143,6 +144,27 @@ def app_vm(lab, built, tmp_path) -> Callable[..., AbstractContextManager[AppVM]]
                     reach.said(lab, shape.name, f"xl destroy {name} 2>/dev/null; true")
 
     return start
+
+
+# The stock block script takes longer under emulation than the toolstack waits; this one says the same.
+BLOCK = """#!/bin/sh
+[ "$1" = add ] || exit 0
+disk=$(xenstore-read "$XENBUS_PATH/params")
+xenstore-write "$XENBUS_PATH/physical-device" "$(stat -L -c %t:%T "$disk")" "$XENBUS_PATH/hotplug-status" connected
+"""
+
+
+@pytest.fixture
+def loop_disk(lab) -> str:
+    """Two megabytes of disk on cv1, as xl's configuration has it."""
+    prepare = f"""cat > /etc/xen/scripts/block-fast <<'X'
+{BLOCK}X
+chmod +x /etc/xen/scripts/block-fast
+modprobe loop; modprobe xen-blkback
+dd if=/dev/zero of=/root/disk.img bs=1M count=2 2>/dev/null
+losetup -j /root/disk.img | grep -q . || losetup /dev/loop5 /root/disk.img"""
+    reach.said(lab, "cv1", prepare)
+    return "/dev/loop5,raw,xvda,w,script=block-fast"
 
 
 def archive(directory: Path, files: dict[str, str]) -> Path:

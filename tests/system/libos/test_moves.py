@@ -168,24 +168,8 @@ def test_no_memory_is_lost_in_cycles_of_suspend_and_resume(lab, app_vm) -> None:
         assert free[-1] == free[0]
 
 
-# The stock block script takes longer under emulation than the toolstack waits; this one says the same.
-BLOCK = """#!/bin/sh
-[ "$1" = add ] || exit 0
-disk=$(xenstore-read "$XENBUS_PATH/params")
-xenstore-write "$XENBUS_PATH/physical-device" "$(stat -L -c %t:%T "$disk")" "$XENBUS_PATH/hotplug-status" connected
-"""
-
-
-def test_a_disk_is_written_across_a_checkpoint_and_a_restore(lab, app_vm) -> None:
-    prepare = f"""cat > /etc/xen/scripts/block-fast <<'X'
-{BLOCK}X
-chmod +x /etc/xen/scripts/block-fast
-modprobe loop; modprobe xen-blkback
-dd if=/dev/zero of=/root/disk.img bs=1M count=2 2>/dev/null
-losetup -j /root/disk.img | grep -q . || losetup /dev/loop5 /root/disk.img"""
-    reach.said(lab, "cv1", prepare)
-    disk = "/dev/loop5,raw,xvda,w,script=block-fast"
-    with app_vm("test-disk", memory_mib=8, arguments="60", disk=disk) as running:
+def test_a_disk_is_written_across_a_checkpoint_and_a_restore(lab, app_vm, loop_disk) -> None:
+    with app_vm("test-disk", memory_mib=8, arguments="60", disk=loop_disk) as running:
         running.await_line("writing")
         reach.said(lab, "cv1", f"xl save -c {running.name} /tmp/checkpoint 2>&1", patience_s=120)
         reach.said(lab, "cv1", f"xl save {running.name} /tmp/saved 2>&1 && xl restore /tmp/saved 2>&1", patience_s=180)
