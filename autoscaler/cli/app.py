@@ -24,7 +24,9 @@ APP_VMS = range(250, 100, -1)  # of a lab's front network; from the far end, as 
 
 def app(
     words: Annotated[list[str], typer.Argument(metavar="COMMAND", help="And its own options and arguments.")],
-    lab: Annotated[str | None, typer.Option("--lab", metavar="NAME", help="The agents of a lab.")] = None,
+    lab: Annotated[
+        str | None, typer.Option("--lab", metavar="NAME", envvar="FLEXCAPSULE_LAB", help="The agents of a lab.")
+    ] = None,
     keys: Annotated[
         Path | None, typer.Option("--keys", metavar="DIR", help="The controller's keys, for --agent.")
     ] = None,
