@@ -41,7 +41,7 @@ from benchmarks.tick.scene import CATALOGUE, observations
 KINDS = ("quiet", "once", "always", "judged")
 GOAL_S = 0.5
 TOKEN = "t" * 43
-MOMENTS = 400  # of the hour that is judged beside a turn: more than an hour of one a minute, so that it lasts as long
+MOMENTS = 150  # of the hour that is judged beside a turn: more than one of a turn a minute has, so that it lasts longer
 
 
 class Nothing:
@@ -131,7 +131,7 @@ def _alternating(turns: Turns, mine: Connection, repeat: int) -> tuple[dict[str,
         for kind in KINDS:
             beside = judging() if kind == "judged" else None
             if beside is not None:
-                time.sleep(1.0)  # it has begun to reckon
+                time.sleep(0.5)  # it has begun
             if kind in ("once", "always"):
                 mine.send(kind)
             one = turns.turn()

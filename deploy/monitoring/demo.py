@@ -119,7 +119,8 @@ class Demo:
         path = self.folder / "prometheus.yml"
         path.write_text(yaml.safe_dump(config))
         address = f"--web.listen-address=127.0.0.1:{self.prometheus_port}"
-        return ["prometheus", f"--config.file={path}", f"--storage.tsdb.path={self.folder / 'tsdb'}", address]
+        place = f"--storage.tsdb.path={self.folder / 'tsdb'}"
+        return ["prometheus", f"--config.file={path}", place, address, "--enable-feature=exemplar-storage"]
 
     def query(self, expression: str) -> list[Any]:
         """The result of an instant query; raises ValueError where Prometheus refuses it."""

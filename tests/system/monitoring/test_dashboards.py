@@ -46,6 +46,26 @@ def test_every_panel_has_something_to_show(demo, board):
     assert empty == []
 
 
+def test_a_migrations_dot_leads_to_its_decision(demo):
+    """From Prometheus' exemplar to the story over HTTP, as an operator's click goes."""
+    import httpx
+
+    now = float(demo.query("time()")[1])
+    asked = {"query": "flexcapsule_migration_downtime_seconds_bucket", "start": now - 600, "end": now + 60}
+    found = httpx.get(f"{demo.prometheus_url}/api/v1/query_exemplars", params=asked).json()["data"]
+    labels = found[0]["exemplars"][-1]["labels"]
+    story = httpx.get(f"{demo.controller_url}/api/v1/decisions/{labels['decision']}").json()
+    step = next(step for step in story["plan"]["steps"] if step["id"] == labels["step"])
+    assert (step["kind"], step["details"]["app_vm"]) == ("migrate", labels["subject"])
+
+
+def test_regret_of_an_hour_reaches_prometheus(demo):
+    demo.wait(
+        'flexcapsule_judged_hours_total{outcome="judged"} > 0 and on () (flexcapsule_regret_price_per_hour > -1)',
+        MEANWHILE_S,
+    )
+
+
 def test_the_rules_are_loaded_and_none_fails(demo):
     import httpx
 
