@@ -1,0 +1,74 @@
+"""`make demo-live` in its short form: one cycle of load, all six actions, no failed request, nothing left, also after an interrupt."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from autoscaler.lab import teardown
+from benchmarks.live import report, scene
+
+pytestmark = pytest.mark.system
+ROOT = Path(__file__).parents[3]
+LONGEST_S = 1800.0  # 10 min on two free cores
+KILL_AT_S = "200"  # while the second replica of web and a bigger cloud VM are being made
+
+
+@pytest.fixture
+def name(built: Path) -> Iterator[str]:
+    del built
+    if os.geteuid() != 0:
+        pytest.skip("a lab needs root (network namespaces and taps)")
+    if missing := [program for program in ("haproxy", "qemu-system-x86_64") if shutil.which(program) is None]:
+        pytest.skip(f"not installed: {', '.join(missing)}; deploy/setup/packages.sh lab, live")
+    chosen = f"t{os.getpid()}d"
+    yield chosen
+    teardown.down(chosen, say=print)
+
+
+def begun(name: str, out: Path, *options: str) -> subprocess.Popen[str]:
+    argv = [sys.executable, "-m", "benchmarks.live", "--short", "--name", name, "--out", str(out), *options]
+    return subprocess.Popen(argv, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+
+
+def test_all_six_actions_by_the_policys_own_decisions_and_no_failed_request(name: str, tmp_path: Path) -> None:
+    """The controller is killed in the middle, and goes on from its journal and from what it observes."""
+    running = begun(name, tmp_path, "--kill-controller-at", KILL_AT_S)
+    said, _ = running.communicate(timeout=LONGEST_S)
+    figures = json.loads((tmp_path / "report.json").read_text())["rows"][0]
+    assert set(figures["actions"]) == set(report.ACTIONS)
+    assert figures["missing_actions"] == [], said
+    assert figures["requests"]["all"]["failed"] == 0, figures["failures"][:3]
+    assert figures["cloud_vms"]["created"] >= 3
+    assert figures["cloud_vms"]["released"] >= 3
+    assert 0 < figures["cost"]["paid"] < figures["cost"]["fixed_cluster"]
+    assert "was killed (SIGKILL)" in figures["notes"][0]
+    assert "6 of 6 actions" in (tmp_path / "report.html").read_text()
+    assert scene.leftovers(name) == ""
+    assert running.returncode == 0, said
+
+
+def test_an_interrupt_leaves_nothing(name: str, tmp_path: Path) -> None:
+    running = begun(name, tmp_path)
+    assert running.stdout is not None
+    told = []
+    for line in running.stdout:
+        told.append(line)
+        if "first answers" in line:
+            break
+    running.send_signal(signal.SIGINT)
+    time.sleep(1)
+    running.send_signal(signal.SIGINT)  # a second one does not stop the cleaning up
+    rest, _ = running.communicate(timeout=300)
+    assert running.returncode == 130, "".join(told) + rest
+    assert "interrupted; everything is cleaned up" in rest
+    assert scene.leftovers(name) == ""
