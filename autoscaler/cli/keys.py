@@ -59,7 +59,8 @@ def issue(
     made = held.issue(place, name, addresses or [])
     print(f"{made.uri}  {', '.join((*made.dns, *made.addresses))}")
     if name != held.CONTROLLER:
-        print(f"bring to its /run/seed/keys, mode 600: {place}/{{authority.pem,{name}.pem,{name}.key}}")
+        print("to be brought into /etc/flexcapsule/keys.d there, mode 600:")
+        print(f"  {place}/authority.pem  {place}/{name}.pem  {place}/{name}.key")
 
 
 @app.command("show", short_help="List certificates: who, where, until when.")
