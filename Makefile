@@ -39,6 +39,7 @@ system: .venv/.dev ## the tests that need root and real parts of the machine
 	test "$$(id -u)" != 0 || deploy/setup/packages.sh lab || echo "no lab packages: tests of the lab will be skipped"
 	test "$$(id -u)" != 0 || deploy/setup/packages.sh libos || echo "no packages to build FlexCapsule OS: its tests will be skipped"
 	test "$$(id -u)" != 0 || deploy/setup/packages.sh fuzz || echo "no clang: libFuzzer will not run"
+	test "$$(id -u)" != 0 || deploy/setup/packages.sh live || echo "no haproxy: tests of load balancing and of the live demonstration will be skipped"
 	test "$$(id -u)" != 0 || deploy/setup/packages.sh monitoring || echo "no Prometheus or Chromium: tests of monitoring will be skipped"
 	$(BIN)/pytest -rs -m system
 
