@@ -163,7 +163,11 @@ class Look:
         self.sightings.remember(history)
 
     def _answer(self, rented: Rented) -> Answer:
-        return Answer(self.agents.host(rented.address), self._steady())
+        report = self.agents.host(rented.address)
+        if report.cloud_vm != rented.agent:
+            message = f"the agent at {rented.address} is that of {report.cloud_vm}, not of {rented.agent}; correct the address"
+            raise ActuationError(message, temporary=True)
+        return Answer(report, self._steady())
 
     def _note(self, found: Mapping[str, object]) -> None:
         self.silence.keep(self.rented)

@@ -320,3 +320,11 @@ def test_the_others_are_told_which_boot_of_whom_is_gone_also_after_a_restart(han
     again.turn()
     again.turn()
     assert stage.fleet.agents["a"].fenced == [("b", "boot of b")] * 2
+
+
+def test_an_agent_that_is_somebody_else_is_not_believed(stage):
+    stage.fleet.agents["b"].name = "a"
+    hand = Hand(stage)
+    for _ in range(9):
+        _, observed = hand.turn()
+    assert "is that of a, not of b; correct the address" in observed.doubts["b"]
