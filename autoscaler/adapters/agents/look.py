@@ -164,7 +164,7 @@ class Look:
 
     def _answer(self, rented: Rented) -> Answer:
         report = self.agents.host(rented.address)
-        if report.cloud_vm != rented.agent:
+        if report.cloud_vm not in (rented.agent, rented.address):  # a runtime without a name is called by its address
             message = f"the agent at {rented.address} is that of {report.cloud_vm}, not of {rented.agent}; correct the address"
             raise ActuationError(message, temporary=True)
         return Answer(report, self._steady())
