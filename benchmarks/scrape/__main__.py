@@ -97,7 +97,7 @@ def judging() -> Thread:
     return thread
 
 
-def measure(app_vms: int, seed: int, repeat: int) -> dict[str, Any]:
+def measure(app_vms: int, seed: int, repeat: int, kinds: tuple[str, ...] = KINDS) -> dict[str, Any]:
     turns = Turns(app_vms, seed)
     desk = Desk(turns.observatory, Nothing(), Toolbox(registry.build, _never), _say, token=TOKEN)
     mine, theirs = get_context("spawn").Pipe()
@@ -105,7 +105,7 @@ def measure(app_vms: int, seed: int, repeat: int) -> dict[str, Any]:
         other = get_context("spawn").Process(target=scrape, args=(served.url, theirs))
         other.start()
         at_rest = [_asked(mine, "once") for _ in range(repeat + 1)][1:]
-        took, during = _alternating(turns, mine, repeat)
+        took, during = _alternating(turns, mine, repeat, kinds)
         exposed = httpx.get(f"{served.url}/metrics").text
         mine.send("end")
         other.join()
@@ -117,18 +117,20 @@ def measure(app_vms: int, seed: int, repeat: int) -> dict[str, Any]:
         "scrape_s": statistics.median(at_rest),
         "scrape_in_a_turn_s": statistics.median(during),
         "longest_scrape_s": max(*at_rest, *during),
-        **{f"turn_{kind}_s": statistics.median(took[kind]) for kind in KINDS},
-        **{f"turn_{kind}_spread_s": [min(took[kind]), max(took[kind])] for kind in KINDS},
-        **{f"{kind}_to_quiet": _ratio(took[kind], quiet) for kind in KINDS[1:]},
+        **{f"turn_{kind}_s": statistics.median(took[kind]) for kind in kinds},
+        **{f"turn_{kind}_spread_s": [min(took[kind]), max(took[kind])] for kind in kinds},
+        **{f"{kind}_to_quiet": _ratio(took[kind], quiet) for kind in kinds[1:]},
         "scrapes_in_always": len(during) / repeat,
     }
 
 
-def _alternating(turns: Turns, mine: Connection, repeat: int) -> tuple[dict[str, list[float]], list[float]]:
-    took: dict[str, list[float]] = {kind: [] for kind in KINDS}
+def _alternating(
+    turns: Turns, mine: Connection, repeat: int, kinds: tuple[str, ...]
+) -> tuple[dict[str, list[float]], list[float]]:
+    took: dict[str, list[float]] = {kind: [] for kind in kinds}
     during: list[float] = []
     for round_ in range(repeat + 1):  # the first round warms up
-        for kind in KINDS:
+        for kind in kinds:
             beside = judging() if kind == "judged" else None
             if beside is not None:
                 time.sleep(0.5)  # it has begun

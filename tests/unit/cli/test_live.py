@@ -115,9 +115,9 @@ def test_the_policy_is_read_again_on_change_and_sighup_and_refused_when_wrong(st
     refusals = process.said.count("REFUSED")
     process.child.send_signal(signal.SIGHUP)
     process.until(lambda: process.said.count("REFUSED") > refusals)
-    metrics = httpx.get(f"{url}/metrics").text
-    assert f'flexcapsule_policy_reloads_total{{outcome="refused"}} {refusals + 1:.1f}' in metrics
-    assert 'flexcapsule_policy_reloads_total{outcome="adopted"} 1.0' in metrics
+    refused = f'flexcapsule_policy_reloads_total{{outcome="refused"}} {refusals + 1:.1f}'
+    process.until(lambda: refused in httpx.get(f"{url}/metrics").text)  # written after the turn
+    assert 'flexcapsule_policy_reloads_total{outcome="adopted"} 1.0' in httpx.get(f"{url}/metrics").text
     assert process.interrupt() < 3.0
 
 
