@@ -74,14 +74,16 @@ class ScoreJudge:
         if self._weights is not None and len(window) >= REGRESSION_SAMPLES:
             self.score = np.einsum("s,sa->a", self._weights, window[-REGRESSION_SAMPLES:])
             self.known = np.asarray(window[: len(window) - REGRESSION_SAMPLES + 1].any(axis=0), dtype=np.bool_)
-        self._scores: list[float] = self.score.tolist()
-        self._demands: list[float] = demand.tolist()
-        self._knowns: list[bool] = self.known.tolist()
-        self._all_known = bool(self.known.all())
+        self._looked = False
 
     def sum_up(self, apps: IntArray, column: IntArray, capacity: FloatArray) -> BoolArray:
         known, left, spare = self.sums(apps, column, capacity)
-        # Lists, because columns change one at a time: a list is several times quicker at that than an array.
+        # Lists, because app VMs and columns are asked for one at a time: a list is several times quicker at that than an array.
+        if not self._looked:
+            self._scores: list[float] = self.score.tolist()
+            self._demands: list[float] = self.demand.tolist()
+            self._knowns: list[bool] = self.known.tolist()
+            self._all_known, self._looked = bool(self.known.all()), True
         self._is_known: list[bool] = known.tolist()
         self._left: list[float] = left.tolist()
         self._spare: list[float] = spare.tolist()
@@ -92,12 +94,12 @@ class ScoreJudge:
         """(columns,) whether scores are known there, and what is left until the limit, by score and by demand."""
         count = len(capacity)
         known = np.bincount(column, weights=self.known[apps], minlength=count) > 0
-        left = self._limit(capacity) - np.bincount(column, weights=self.score[apps], minlength=count)
+        left = self.limit(capacity) - np.bincount(column, weights=self.score[apps], minlength=count)
         spare = capacity * FALLBACK_FRACTION - np.bincount(column, weights=self.demand[apps], minlength=count)
         return known, np.asarray(left), np.asarray(spare)
 
-    def _limit(self, capacity: FloatArray) -> FloatArray:
-        """A forecast of exactly the limit is too much, a demand of exactly the limit is not."""
+    def limit(self, capacity: FloatArray) -> FloatArray:
+        """What scores may add up to. A forecast of exactly the limit is too much, a demand of exactly the limit is not."""
         limit = capacity * self._limit_fraction
         return limit if self._weights is None else np.nextafter(limit, 0.0)
 

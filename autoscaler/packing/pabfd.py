@@ -12,10 +12,10 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from autoscaler.core.snapshot import BoolArray, IntArray
+from autoscaler.core.snapshot import BoolArray, FloatArray
 from autoscaler.packing import quick
-from autoscaler.packing.overload import Judge, ScoreJudge
-from autoscaler.packing.places import NOBODY, Hosts, Moment, Places, flat
+from autoscaler.packing.overload import FALLBACK_FRACTION, Judge, ScoreJudge
+from autoscaler.packing.places import NOBODY, Hosts, Moment, Places, Residents, flat
 from autoscaler.packing.selection import Select
 
 AT_ONCE = 6  # hosts whose app VMs are worked out together; more wastes what is never asked for
@@ -38,12 +38,12 @@ class Turn:
 
     def moves(self) -> tuple[list[tuple[int, int]], list[tuple[int, int]]]:
         """Those that relieve, and those that empty."""
+        key = self._moment.candidates.key(self._select)
+        if self._quick and isinstance(self._judge, ScoreJudge) and key is not None:
+            return self._quickly(self._judge, np.asarray(key, dtype=np.float64))
         over = self._overloaded()
         leaving = [app for host in np.flatnonzero(over).tolist() for app in self._leaving(host)]
         columns = np.flatnonzero(self._moment.active | self._spares(len(leaving)))
-        judge = self._judge
-        if self._quick and isinstance(judge, ScoreJudge):
-            return self._quickly(columns, over, self._decreasing(leaving), judge)
         places = Places(self._hosts, self._moment, self._judge, columns)
         places.close(np.flatnonzero(over[columns]))
         relief = self._relieve(places, self._decreasing(leaving))
@@ -52,32 +52,42 @@ class Turn:
             places.settle()
         return relief, self._empty_underloaded(places)
 
-    def _quickly(
-        self, columns: IntArray, over: BoolArray, leaving: list[int], judge: ScoreJudge
-    ) -> tuple[list[tuple[int, int]], list[tuple[int, int]]]:
-        """The rest of the turn as machine code."""
-        hosts, moment = self._hosts, self._moment
-        load, kind, capacity = moment.load[columns], hosts.kind[columns], hosts.capacity[columns]
-        apps, column = flat([moment.residents[host] for host in columns.tolist()])
-        known, left, spare = judge.sums(apps, column, capacity)
+    def _quickly(self, judge: ScoreJudge, key: FloatArray) -> tuple[list[tuple[int, int]], list[tuple[int, int]]]:
+        """The same as machine code."""
+        hosts, moment, curves = self._hosts, self._moment, self._hosts.curves
+        full = np.flatnonzero(moment.active)
+        residents = Residents.of(moment.residents)
+        starts, capacity = np.append(residents.starts[full], len(residents.apps)), hosts.capacity[full]
+        column = np.repeat(np.arange(len(full)), np.diff(starts))
+        known, left, spare = judge.sums(residents.apps, column, capacity)
+        over = np.where(known, left < 0, spare < 0)
+        apps: FloatArray = np.column_stack((judge.demand, judge.score, judge.known, key))
+        limits = np.column_stack((judge.limit(capacity), capacity * FALLBACK_FRACTION))
+        leaving = quick.leaving(np.flatnonzero(over), residents.apps, starts, apps, limits[over])
+
+        columns = np.flatnonzero(moment.active | self._spares(len(leaving)))
+        position = np.searchsorted(columns, full)
+        kind, capacity, load = hosts.kind[columns], hosts.capacity[columns], moment.load[columns]
         allocated, processor = moment.allocated[columns], hosts.processor[columns]
-        room = np.where(over[columns], NOBODY, np.minimum(capacity - allocated, processor))
-        reference_w = hosts.curves.draw(kind, load)
-        table = np.array((allocated, room, left, spare, known, capacity, processor, reference_w, load))
+        room = np.minimum(capacity - allocated, processor)
+        room[position[over]] = NOBODY
+        limited = np.zeros((3, len(columns)))
+        limited[:, position] = left, spare, known
+        table = np.array((allocated, room, *limited, capacity, processor, curves.draw(kind, load)))
         order = np.argsort(load, kind="stable")
-        relief, count, guests, where = quick.turn(
+        relief, count, moves = quick.turn(
             table,
-            kind * hosts.curves.stride,
-            np.array((judge.demand, judge.score, judge.known)),
-            *hosts.curves.table,
-            np.array(leaving, dtype=np.int64),
+            kind * curves.stride,
             apps,
-            np.searchsorted(column, np.arange(len(columns) + 1)),
+            curves.table,
+            leaving[np.argsort(-judge.demand[leaving], kind="stable")],
+            residents.apps,
+            residents.starts[np.append(columns, len(hosts))],
             order[(load[order] > 0) & (load[order] < 1)],
             moment.active[columns],
         )
-        moves = list(zip(guests[:count].tolist(), columns[where[:count]].tolist(), strict=True))
-        return moves[:relief], moves[relief:]
+        made = list(zip(moves[:count, 0].tolist(), columns[moves[:count, 1]].tolist(), strict=True))
+        return made[:relief], made[relief:]
 
     def _overloaded(self) -> BoolArray:
         """(hosts,)"""

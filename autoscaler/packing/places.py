@@ -10,6 +10,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import chain
+from typing import overload
 
 import numpy as np
 
@@ -34,6 +35,35 @@ class Hosts:
 
     def __len__(self) -> int:
         return len(self.kind)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Residents(Sequence[list[int]]):
+    """Per host its app VMs, in order of arrival, kept flat: those of host h are apps[starts[h]:starts[h + 1]]."""
+
+    apps: IntArray
+    starts: IntArray
+
+    @staticmethod
+    def of(residents: Sequence[Sequence[int]]) -> Residents:
+        """From one list per host."""
+        if isinstance(residents, Residents):
+            return residents
+        apps, host = flat(residents)
+        return Residents(apps, np.searchsorted(host, np.arange(len(residents) + 1)))
+
+    @overload
+    def __getitem__(self, host: int) -> list[int]: ...
+    @overload
+    def __getitem__(self, host: slice) -> list[list[int]]: ...
+    def __getitem__(self, host: int | slice) -> list[int] | list[list[int]]:
+        if isinstance(host, slice):
+            return [self[one] for one in range(*host.indices(len(self)))]
+        apps: list[int] = self.apps[self.starts[host] : self.starts[host + 1]].tolist()
+        return apps
+
+    def __len__(self) -> int:
+        return len(self.starts) - 1
 
 
 @dataclass(slots=True, eq=False)

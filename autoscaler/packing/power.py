@@ -41,7 +41,7 @@ class PowerCurves:
         ).ravel()  # one more, so that full load has a right neighbour
         self._rise = np.pad(np.diff(table, axis=1) / 10, ((0, 0), (0, 2))).ravel()
         self.least_rise = np.diff(table, axis=1).min(axis=1) * 10  # W per unit of load, at least, by kind
-        self.table, self.stride = (self._at, self._rise), POINTS + 1
+        self.table, self.stride = np.array((self._at, self._rise)), POINTS + 1
         self._scalar_at, self._scalar_rise = self._at.tolist(), self._rise.tolist()
 
     def draw(self, kind: IntArray, load: FloatArray) -> FloatArray:

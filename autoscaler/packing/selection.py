@@ -25,6 +25,11 @@ class Candidates:
     load: Sequence[float]
     window: FloatArray
 
+    def key(self, select: Select) -> Sequence[float] | None:
+        """(apps,) who has the least of it leaves first; None where that depends on who else is there."""
+        keys: dict[Select, Sequence[float]] = {quickest_to_move: self.memory, least_loaded: self.load}
+        return keys.get(select)
+
 
 Select = Callable[[Candidates, Sequence[int]], int]
 

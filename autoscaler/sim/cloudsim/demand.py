@@ -5,7 +5,7 @@ Separate because it is all known before the first decision. No placement may be 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -25,7 +25,11 @@ class Asked:
     full_mips: FloatArray
     memory: list[float]
     duration: IntArray
-    end_of: list[int]  # the same, for looking up one
+
+    def between(self, first: int, last: int) -> Asked:
+        """Decisions `first` to `last`, end excluded."""
+        mips = tuple(of_event[first:last] for of_event in self.mips)
+        return replace(self, times=self.times[first:last], mips=mips, load=self.load[first:last])
 
 
 def ask(percent: FloatArray) -> Asked:
@@ -45,7 +49,6 @@ def ask(percent: FloatArray) -> Asked:
         full_mips=full_mips,
         memory=memory.tolist(),
         duration=duration,
-        end_of=duration.tolist(),
     )
 
 

@@ -8,18 +8,17 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from itertools import chain
 
 import numpy as np
 
 from autoscaler.core.snapshot import FloatArray, IntArray
 from autoscaler.packing.overload import WINDOW_SAMPLES
-from autoscaler.packing.places import Hosts, Moment
+from autoscaler.packing.places import Hosts, Moment, Residents
 from autoscaler.packing.selection import Candidates
 from autoscaler.sim.cloudsim.demand import Asked
 from autoscaler.sim.cloudsim.meter import add_up, loads_of
 
-Moves = list[tuple[int, int]]  # (app VM, host), in the order in which the migrations begin
+Moves = list[tuple[int, int]]  # (app VM, host), in the order in which they begin
 Decide = Callable[[Hosts, Moment, FloatArray], Moves]  # the array: (samples, apps) past demand, this moment's last
 
 
@@ -30,29 +29,28 @@ class Diary:
     residents: list[IntArray] = field(default_factory=list)  # per decision, host by host, in order of arrival
     hosts: list[IntArray] = field(default_factory=list)  # per decision, the host of each of these
     load: list[FloatArray] = field(default_factory=list)
-    moves: list[Moves] = field(default_factory=list)
+    moves: list[IntArray] = field(default_factory=list)  # per decision, (moves, 2) app VM and host
 
 
 def run(hosts: Hosts, asked: Asked, placement: list[int], decide: Decide | None) -> Diary:
     """Carry the day out from `placement` (host of each app VM). `decide` None: nothing ever moves."""
-    residents: list[list[int]] = [[] for _ in range(len(hosts))]
-    for app, host in enumerate(placement):
-        residents[host].append(app)
+    where = np.array(placement, dtype=np.int64)
+    apps = np.argsort(where, kind="stable")
+    where = where[apps]
     diary = Diary()
     for number in range(len(asked.times)):
-        moment = _measure(hosts, asked, number, residents, diary)
+        apps, where, moment = _measure(hosts, asked, number, apps, where, diary)
         window = asked.mips[0][max(0, number + 1 - WINDOW_SAMPLES) : number + 1]
-        moves = decide(hosts, moment, window) if decide else []
+        moves = np.array(decide(hosts, moment, window) if decide else [], dtype=np.int64).reshape(-1, 2)
         diary.moves.append(moves)
-        _carry_out(moves, asked, residents, placement)
+        apps, where = _carry_out(moves, asked, apps, where)
     return diary
 
 
-def _measure(hosts: Hosts, asked: Asked, number: int, residents: list[list[int]], diary: Diary) -> Moment:
-    """Loads as the meter sees them; then those that ask for nothing are taken for finished and removed."""
-    count = np.fromiter(map(len, residents), dtype=np.int64, count=len(hosts))
-    where = np.repeat(np.arange(len(hosts)), count)
-    apps = np.fromiter(chain.from_iterable(residents), dtype=np.int64, count=len(where))
+def _measure(
+    hosts: Hosts, asked: Asked, number: int, apps: IntArray, where: IntArray, diary: Diary
+) -> tuple[IntArray, IntArray, Moment]:
+    """Loads as the meter sees them; then those that ask for nothing are taken for finished and removed: who is left where."""
     demand = asked.mips[0][number]
     wanted = np.minimum(demand[apps], hosts.processor[where])
     allocated = add_up(where, wanted, len(hosts))
@@ -60,12 +58,14 @@ def _measure(hosts: Hosts, asked: Asked, number: int, residents: list[list[int]]
     diary.residents.append(apps)
     diary.hosts.append(where)
     diary.load.append(load)
-    for row in np.flatnonzero(wanted == 0).tolist():
-        residents[where[row]].remove(apps[row])
-        count[where[row]] -= 1
+    stays = wanted != 0
+    apps, where = apps[stays], where[stays]
+    starts = np.searchsorted(where, np.arange(len(hosts) + 1))
     past = asked.load[max(0, number + 1 - WINDOW_SAMPLES) : number + 1]
     candidates = Candidates(asked.memory, asked.load[number].tolist(), past)
-    return Moment(residents, count > 0, demand, load, np.minimum(allocated, hosts.capacity), candidates)
+    active = np.diff(starts) > 0
+    moment = Moment(Residents(apps, starts), active, demand, load, np.minimum(allocated, hosts.capacity), candidates)
+    return apps, where, moment
 
 
 def _metered(hosts: Hosts, wanted: FloatArray, where: IntArray, allocated: FloatArray) -> FloatArray:
@@ -78,10 +78,14 @@ def _metered(hosts: Hosts, wanted: FloatArray, where: IntArray, allocated: Float
     return np.where(over, add_up(where[short], given, len(hosts)), allocated)
 
 
-def _carry_out(moves: Moves, asked: Asked, residents: list[list[int]], placement: list[int]) -> None:
-    """Migrations end by duration, those of equal duration in the order in which they began."""
-    end_of = asked.end_of
-    for app, host in sorted(moves, key=lambda move: end_of[move[0]]):
-        residents[placement[app]].remove(app)
-        residents[host].append(app)
-        placement[app] = host
+def _carry_out(moves: IntArray, asked: Asked, apps: IntArray, where: IntArray) -> tuple[IntArray, IntArray]:
+    """Migrations end by duration, those of equal duration in the order in which they began; who moves twice ends where the
+    second one leads. Who arrives comes after those that are there."""
+    moves = moves[np.argsort(asked.duration[moves[:, 0]], kind="stable")]
+    last = np.full(len(asked.duration), -1)
+    last[moves[:, 0]] = np.arange(len(moves))
+    moves = moves[last[moves[:, 0]] == np.arange(len(moves))]
+    stays = last[apps] < 0
+    apps, where = np.concatenate((apps[stays], moves[:, 0])), np.concatenate((where[stays], moves[:, 1]))
+    order = np.argsort(where, kind="stable")
+    return apps[order], where[order]

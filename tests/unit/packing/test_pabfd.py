@@ -86,8 +86,9 @@ def test_spreads_by_hand():
 
 @pytest.mark.skipif(not quick.HERE, reason="numba is not installed: there is only the plain implementation")
 @pytest.mark.parametrize("detector", ["thr", "lr"])
+@pytest.mark.parametrize("selection", ["mmt", "mu"])
 @pytest.mark.parametrize("seed", range(6))
-def test_machine_code_and_the_plain_one_make_the_same_moves(detector, seed):
+def test_machine_code_and_the_plain_one_make_the_same_moves(detector, selection, seed):
     luck = np.random.Generator(np.random.PCG64(seed))
     apps, count = 60, 25
     place = luck.integers(0, count, apps)
@@ -99,6 +100,6 @@ def test_machine_code_and_the_plain_one_make_the_same_moves(detector, seed):
     memory = luck.integers(1, 4, apps).tolist()
     scene = moment(residents, window[-1], memory=memory, kinds=kinds, window=window)
     safety = 0.8 if detector == "thr" else 1.2
-    fast = turn(detector, safety, scene)
-    assert turn(detector, safety, scene, quickly=False) == fast
+    fast = turn(detector, safety, scene, selection)
+    assert turn(detector, safety, scene, selection, quickly=False) == fast
     assert fast[0] or fast[1]
