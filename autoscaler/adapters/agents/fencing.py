@@ -22,7 +22,8 @@ class Fencing:
         """Note who answers under which boot, and tell those who are there of those who are gone."""
         look = self._look
         for id_, answer in look.answers.items():
-            self._kept.note_boot(id_, look.rented[id_].agent, answer.report.boot_id)
+            if answer.report.boot_id:
+                self._kept.note_boot(id_, look.rented[id_].agent, answer.report.boot_id)
         gone = [(agent, boot) for id_, (agent, boot) in self._kept.boots.items() if id_ not in look.rented]
         for id_ in look.answers:
             for agent, boot in gone:
