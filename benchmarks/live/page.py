@@ -128,16 +128,26 @@ def _curve(
         for v in (0.0, top / 2, top / 1.15)
     )
     dots = "".join(
-        f'<circle cx="{x(at):.1f}" cy="{TOP + 4}" r="4" fill="{COLOURS.get(name, "#888")}"><title>{at:.0f} s: {name}</title></circle>'
-        for at, name in marks
+        f'<circle cx="{x(at):.1f}" cy="{TOP + 4 + 10 * above}" r="4" fill="{COLOURS.get(name, "#888")}">'
+        f"<title>{at:.0f} s: {name}</title></circle>"
+        for at, name, above in _stacked(marks, length)
     )
     times = "".join(
-        f'<text x="{x(at):.1f}" y="{HEIGHT - 6}">{at / 60:.0f} min</text>' for at in range(0, int(length) + 1, 120)
+        f'<text x="{x(at):.1f}" y="{HEIGHT - 6}">{at / 60:.0f} min</text>' for at in range(0, int(length) - 30, 120)
     )
     return (
         f'<svg viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="{escape(title)}"><text x="{LEFT}" y="12">{escape(title)}</text>'
         f'{grid}<polyline fill="none" stroke="{colour}" stroke-width="2" points="{line}"/>{dots}{times}</svg>'
     )
+
+
+def _stacked(marks: Iterable[tuple[float, str]], length: float) -> Iterable[tuple[float, str, int]]:
+    """Marks of one moment below each other; those from before the beginning and after the end stand at its edge."""
+    met: dict[float, int] = {}
+    for at, name in marks:
+        edge = min(max(at, 0.0), length)
+        met[edge] = met.get(edge, -1) + 1
+        yield edge, name, met[edge]
 
 
 def _steps(points: Sequence[tuple[float, float]], length: float) -> list[tuple[float, float]]:
