@@ -23,7 +23,7 @@ from autoscaler.agent.handover_receiving import Household, Receiving
 from autoscaler.agent.handover_records import Record, Records, handover_id
 from autoscaler.agent.handover_sending import Passed, Sending, outcome
 from autoscaler.agent.handover_settling import Settling
-from autoscaler.agent.handover_wire import PORT, Link, LinkError
+from autoscaler.agent.handover_wire import PATIENCE_S, PORT, Link, LinkError
 from autoscaler.errors import ActuationError
 
 log = logging.getLogger(__name__)
@@ -63,19 +63,20 @@ class Handovers:
         self, directory: Path, *, halves: Halves, household: Household, serving: ssl.SSLContext, calling: ssl.SSLContext,
         can_log_dirty: bool, boot: str = "", streams: Any = handover_stream,
         watch: Callable[[str, str], None] = lambda *_: None, again_s: float = AGAIN_S,
+        patience_s: float = PATIENCE_S,
     ) -> None:  # fmt: skip
         self._records = Records(directory)
         self._boot = boot or BOOT_ID.read_text().strip()
         self._halves, self._household, self._streams = halves, household, streams
         self._serving, self._calling, self._can_log_dirty = serving, calling, can_log_dirty
-        self._watch, self._again_s = watch, again_s
+        self._watch, self._again_s, self._patience_s = watch, again_s, patience_s
         self._sending: dict[str, asyncio.Task[Any]] = {}
         self._lane = asyncio.Lock()  # one app VM leaves at a time: two would only make each other's pause longer
         self._rate_bytes_per_s = RATE_BYTES_PER_S
         self._receiving = Receiving(
             self._records, halves, household, self._boot, streams, lambda point: watch(COMING, point)
         )
-        self._settling = Settling(self._records, halves, self._receiving, calling, self._boot)
+        self._settling = Settling(self._records, halves, self._receiving, calling, self._boot, patience_s)
         self._connections = asyncio.Semaphore(CONNECTIONS_MOST)
 
     async def serve(self, address: str, port: int = PORT) -> asyncio.Server:
@@ -87,7 +88,7 @@ class Handovers:
             await self._converse(reader, writer)
 
     async def _converse(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        async with Link(reader, writer) as link:
+        async with Link(reader, writer, self._patience_s) as link:
             try:
                 await self._receiving.attend(link)
             except (LinkError, ActuationError) as error:
@@ -124,7 +125,9 @@ class Handovers:
             )  # fmt: skip
             passed = Passed(lambda point: self._watch(GOING, point))
             passed("prepared")
-            sending = Sending(self._records, self._halves, self._calling, self._boot, self._streams, passed)
+            sending = Sending(
+                self._records, self._halves, self._calling, self._boot, self._streams, passed, self._patience_s
+            )
             try:
                 await sending.run(record, passenger, live=live)
                 self._learn_rate(self._records.get(GOING, handover))

@@ -17,7 +17,7 @@ from autoscaler.agent.handover_halves import Berth, Halves
 from autoscaler.agent.handover_passenger import Passenger, read_passenger
 from autoscaler.agent.handover_records import Record, Records
 from autoscaler.agent.handover_sending import Passed
-from autoscaler.agent.handover_wire import PATIENCE_S, Link, LinkError
+from autoscaler.agent.handover_wire import Link, LinkError
 from autoscaler.errors import ActuationError
 
 log = logging.getLogger(__name__)
@@ -171,7 +171,7 @@ class Receiving:
     async def _start(self, link: Link, record: Record, berth: Berth, store_ring: int, passed: Passed) -> Record:
         self.halves.introduce(berth, store_ring)
         passed("introduced")
-        said = await link.hear(PATIENCE_S)
+        said = await link.hear()
         if said["kind"] != "permit":
             raise LinkError(f"{link.peer} said {said['kind'][:40]!r} instead of permitting")
         passed("permission heard")

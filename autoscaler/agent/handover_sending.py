@@ -49,10 +49,11 @@ class Sending:
     boot: str
     streams: Any
     passed: Passed
+    patience_s: float
 
     async def run(self, record: Record, passenger: Passenger, *, live: bool) -> Record:
         """Returns the record once it is DONE. Raises ActuationError or LinkError with the record as far as it got."""
-        async with connection(record.address, self.calling, record.peer) as link:
+        async with connection(record.address, self.calling, record.peer, self.patience_s) as link:
             record = await self._offer(link, record, passenger)
             await self._stream(link, record, live=live)
             await self._expect(link, "whole")

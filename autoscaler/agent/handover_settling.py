@@ -32,6 +32,7 @@ class Settling:
     receiving: Receiving
     calling: ssl.SSLContext
     boot: str
+    patience_s: float
     fenced: set[tuple[str, str]] = field(default_factory=set)
     _resting: dict[str, float] = field(default_factory=dict)
 
@@ -128,7 +129,7 @@ class Settling:
 
     async def _call(self, record: Record, kind: str, expected: str, **words: Any) -> dict[str, Any] | None:
         try:
-            async with connection(record.address, self.calling, record.peer) as link:
+            async with connection(record.address, self.calling, record.peer, self.patience_s) as link:
                 await link.say(kind, handover=record.id, **words)
                 said = await link.hear()
         except LinkError as error:

@@ -35,11 +35,13 @@ class LinkError(Exception):
 class Link:
     """One connection to another agent; `peer` is its name, proved by its certificate."""
 
-    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self._reader, self._writer = reader, writer
+    def __init__(
+        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, patience_s: float = PATIENCE_S
+    ) -> None:
+        self._reader, self._writer, self._patience_s = reader, writer, patience_s
         self.peer = _peer_name(writer)
         self.sent_bytes = 0
-        _keep_honest(writer)
+        _keep_honest(writer, patience_s)
         if not self.peer:
             writer.transport.abort()
             raise LinkError("who called is no agent")
@@ -58,21 +60,22 @@ class Link:
 
     async def _flush(self) -> None:
         with _Patience("taking what was sent"):
-            await asyncio.wait_for(self._writer.drain(), PATIENCE_S)
+            await asyncio.wait_for(self._writer.drain(), self._patience_s)
 
-    async def hear(self, patience_s: float = PATIENCE_S) -> dict[str, Any]:
+    async def hear(self, patience_s: float = 0.0) -> dict[str, Any]:
         """The next message. Raises LinkError when something else comes, or nothing."""
         kind, content = await self._next(patience_s)
         if kind != MESSAGE:
             raise LinkError(f"{self.peer} sent a stretch of stream where a message was due")
         return _parsed(content)
 
-    async def hear_either(self, patience_s: float = PATIENCE_S) -> dict[str, Any] | bytes:
+    async def hear_either(self, patience_s: float = 0.0) -> dict[str, Any] | bytes:
         """The next message or the next stretch of stream."""
         kind, content = await self._next(patience_s)
         return content if kind == STREAM else _parsed(content)
 
     async def _next(self, patience_s: float) -> tuple[bytes, bytes]:
+        patience_s = patience_s or self._patience_s
         with _Patience("saying anything"):
             kind, size = HEADER.unpack(await asyncio.wait_for(self._reader.readexactly(HEADER.size), patience_s))
             if size > {MESSAGE: MESSAGE_MOST_BYTES, STREAM: STREAM_MOST_BYTES}.get(kind, -1):
@@ -92,15 +95,17 @@ class Link:
 
 
 @asynccontextmanager
-async def connection(address: str, context: ssl.SSLContext, expected: str) -> AsyncIterator[Link]:
+async def connection(
+    address: str, context: ssl.SSLContext, expected: str, patience_s: float = PATIENCE_S
+) -> AsyncIterator[Link]:
     """A link to the agent `expected` at `address` (host or host:port). Raises LinkError."""
     host, _, port = address.partition(":")
     with _Patience("answering"):
         reader, writer = await asyncio.wait_for(
             asyncio.open_connection(host, int(port or PORT), ssl=context, server_hostname=expected, limit=BUFFER_BYTES),
-            CONNECT_PATIENCE_S,
+            min(CONNECT_PATIENCE_S, patience_s),
         )
-    async with Link(reader, writer) as link:
+    async with Link(reader, writer, patience_s) as link:
         if link.peer != expected:
             raise LinkError(f"at {address} answers {link.peer}, not {expected}")
         yield link
@@ -139,12 +144,12 @@ def _peer_name(writer: asyncio.StreamWriter) -> str:
     return next((uri[len(AGENT_URI) :] for uri in uris if uri.startswith(AGENT_URI)), "")
 
 
-def _keep_honest(writer: asyncio.StreamWriter) -> None:
+def _keep_honest(writer: asyncio.StreamWriter, patience_s: float) -> None:
     """A peer that vanished without a word is noticed, and small words are not held back."""
     plain: socket.socket | None = writer.get_extra_info("socket")
     if plain is not None and plain.family in (socket.AF_INET, socket.AF_INET6):
         plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, int(PATIENCE_S * 1000))
+        plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, int(patience_s * 1000))
 
 
 def refused(said: dict[str, Any]) -> ActuationError:

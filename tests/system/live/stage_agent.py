@@ -22,8 +22,10 @@ from autoscaler.agent.handover_passenger import Passenger
 from autoscaler.errors import FlexCapsuleError
 
 KEYS = Path("/root/keys")
-RECORDS = Path("/var/lib/flexcapsule/handovers")
-RESOLVE_EVERY_S = 1.0
+RECORDS = Path("/root/stage/handovers")
+RESOLVE_EVERY_S, HOLD_S = 1.0, 2.0
+PORT = 8661  # beside the image's own agent
+PATIENCE_S = 15.0  # above what a busy machine under emulation needs, short enough for a test of a cut link
 
 
 class Household:
@@ -48,16 +50,20 @@ def say(**words: Any) -> None:
 
 
 class Trap:
-    """Ends this process, as kill -9 does, when an armed point is passed."""
+    """At an armed point: ends this process as kill -9 does, or holds it still while the test breaks something else."""
 
     def __init__(self) -> None:
-        self.armed = ""
+        self.armed = self.held = ""
 
     def __call__(self, side: str, point: str) -> None:
         if os.environ.get("POINTS"):
             say(side=side, point=point, at=round(time.monotonic(), 4))
         if f"{side}:{point}" == self.armed:
             os.kill(os.getpid(), signal.SIGKILL)
+        if f"{side}:{point}" == self.held:
+            self.held = ""
+            say(holding=point)
+            time.sleep(HOLD_S)  # the whole process: nothing of it goes on meanwhile
 
 
 def context(name: str, *, serving: bool) -> ssl.SSLContext:
@@ -74,6 +80,9 @@ async def obey(handovers: Handovers, trap: Trap, wish: dict[str, Any]) -> None:
         if "die" in wish:
             trap.armed = wish["die"]
             say(armed=trap.armed)
+        elif "hold" in wish:
+            trap.held = wish["hold"]
+            say(armed=trap.held)
         elif "fenced" in wish:
             await handovers.fenced(*wish["fenced"])
             say(fenced=wish["fenced"])
@@ -108,8 +117,9 @@ async def main(name: str, address: str) -> None:
         calling=context(name, serving=False),
         can_log_dirty=os.environ.get("CAN_LOG_DIRTY", "yes") == "yes",
         watch=trap,
+        patience_s=PATIENCE_S,
     )
-    server = await handovers.serve(address)
+    server = await handovers.serve(address, PORT)
     resolving = asyncio.create_task(resolve(handovers))
     reader = asyncio.StreamReader()
     await asyncio.get_running_loop().connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), sys.stdin)
