@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import shutil
 import subprocess
 import threading
@@ -38,6 +39,8 @@ class Agency:
         self.app_vms = {each.spec.uuid: each for each in app_vms}
         self.images: dict[str, bytes] = {}
         self.asked: list[dict[str, object]] = []
+        self.typed: list[bytes] = []
+        self.leave = threading.Event()
         self.forgotten = 0
         self.refuses = ""
         self.ends_with = Ended("exited", 1.0, 0)
@@ -79,6 +82,8 @@ class _Handler(BaseHTTPRequestHandler):
         if path == "/v1/host":
             self._json(agency.host())
         elif path.endswith("/logs"):
+            if "tail=10" in self.path:  # attached: the console goes on
+                agency.leave.wait(10)
             self._say(200, f"{self.path.rsplit('/', 1)[1]}\n".encode())
         elif path.endswith("/wait"):
             self._json(agency.wait(path.split("/")[3]))
@@ -97,6 +102,11 @@ class _Handler(BaseHTTPRequestHandler):
             self._say(201, b"")
         else:
             self._json(agency.step(self.path.removeprefix("/v1/steps/"), json.loads(body)))
+
+    def do_POST(self) -> None:
+        agency: Agency = self.server.agency  # type: ignore[attr-defined]
+        agency.typed.append(self.rfile.read(int(self.headers["Content-Length"])))
+        self._say(204, b"")
 
     def do_DELETE(self) -> None:
         self.server.agency.forgotten += 1  # type: ignore[attr-defined]
@@ -281,6 +291,19 @@ def test_one_agent_that_does_not_answer_is_told_and_the_others_shown(agent, tmp_
     assert "the agent of cv2 does not answer" in told[0]
     with pytest.raises(ActuationError, match="no agent of lab answers"):
         Fleet((local("cv2", tmp_path / "nobody"),), "lab").hosts()
+
+
+def test_attach_types_and_leaves_at_its_key(fleet, agency, monkeypatch) -> None:
+    read_end, write_end = os.pipe()
+    with os.fdopen(read_end) as keyboard, os.fdopen(write_end, "wb") as typing:
+        monkeypatch.setattr("sys.stdin", keyboard)
+        typing.write(b"hello\n\x1dnot this")
+        typing.flush()
+        run(fleet, "attach", "web")
+    agency.leave.set()
+    assert agency.typed == [b"hello\n"]
+    with pytest.raises(UsageError, match="done has ended .exited with status 3"):
+        run(fleet, "attach", "done")
 
 
 @pytest.mark.parametrize(("text", "size"), [("16M", 16 << 20), ("16MiB", 16 << 20), ("1g", 1 << 30), ("4096", 4096)])
