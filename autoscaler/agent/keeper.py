@@ -54,6 +54,7 @@ class Keeper:
         self.gone: dict[str, AppVMReport] = {}
         self._locks: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
         self._turn, self._touched = 0, dict[str, int]()
+        self._absent: dict[str, int] = {}  # in how many looks on end; one alone may be the hypervisor's mistake
         self._looking, self._ending = asyncio.Lock(), set[str]()
         self._news = asyncio.Event()
 
@@ -97,6 +98,9 @@ class Keeper:
             self.observation, self.observed_at = observation, began
             records = [record for record in self.records.values() if self._touched.get(record.spec.uuid, 0) < turn]
             ended = [record for record in map(self._judged, records) if record is not None]
+        for record in filter(self._alive, records):
+            self.logs.say(f"{record.spec.name} was taken for ended ({record.ended}), and runs: taken back")
+            self.keep(replace(record, phase=PRESENT, ended=None, log_to=None))
         for record in (*ended, *filter(self._left_lying, records)):
             await self.end(record)
         return observation
@@ -115,7 +119,15 @@ class Keeper:
         uuid = record.spec.uuid
         if record.phase != ENDED or self.lock(uuid).locked() or uuid in self.halves():
             return False
-        return uuid in self.records and (self.seen(uuid) is not None or record.spec.remove_when_ended)
+        seen = self.seen(uuid)
+        return uuid in self.records and (seen.halt is not Halt.NONE if seen else record.spec.remove_when_ended)
+
+    def _alive(self, record: Kept) -> bool:
+        """Whoever runs is never cleared away, whatever was kept of it."""
+        uuid = record.spec.uuid
+        seen = self.seen(uuid)
+        busy = self.lock(uuid).locked() or uuid in self.halves()
+        return record.phase == ENDED and not busy and seen is not None and seen.halt is Halt.NONE
 
     def _judged(self, record: Kept) -> Kept | None:
         """The record as ended, if what was seen says so. Only for what was not kept since that look began."""
@@ -123,7 +135,8 @@ class Keeper:
         seen = self.seen(uuid)
         if record.phase != PRESENT or uuid in self.halves():
             return None
-        if seen is None and (record.asked == "kill" or not self.lock(uuid).locked()):
+        absent, self._absent[uuid] = self._absent.get(uuid, 0), 0 if seen else self._absent.get(uuid, 0) + 1
+        if seen is None and (record.asked == "kill" or (absent and not self.lock(uuid).locked())):
             assert self.observation is not None
             verdict = judge_gone(record.asked, same_boot=self.observation.boot_id == record.boot_id, at=self.clock())
             return replace(record, phase=ENDED, ended=verdict)

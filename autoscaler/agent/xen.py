@@ -27,6 +27,7 @@ from autoscaler.errors import ActuationError, UsageError
 CONSOLE_DIRECTORY = Path("/var/log/xen")  # xenconsoled's --log-dir
 BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 COMMAND_LINE_MOST = 1023  # MAX_GUEST_CMDLINE of Xen's interface, without the final zero
+DOMAINS_MOST = 1024  # more than a cloud VM has memory for
 WEIGHT_PER_CORE = 256  # the scheduler's default weight: one core's worth
 PATIENCE_S = 180.0  # of one xl command: under emulation the slowest seen took 6 s
 SETTLE_POLL_S = 0.05
@@ -58,11 +59,12 @@ class Xen:
         self._refused = (OSError, binding.Error)
         self._boot_id = BOOT_ID.read_text().strip()
         self._log_dirty: bool | None = None
+        self._listed_before: set[int] = set()
         directory.mkdir(parents=True, exist_ok=True, mode=0o700)
 
     def observe(self) -> Observation:
         try:
-            domains, host = self._xc.domain_getinfo(0, 4096), self._xc.physinfo()
+            domains, host = self._listed(), self._xc.physinfo()
         except self._refused as error:
             raise ActuationError(f"the hypervisor does not answer: {error}", temporary=True) from error
         sightings = [_sighting(each) for each in domains if each["domid"] != 0 and any(each["handle"])]
@@ -75,6 +77,16 @@ class Xen:
             can_log_dirty=self._can_log_dirty(),
             sightings={seen.uuid: seen for seen in sightings if not seen.dying},
         )
+
+    def _listed(self) -> list[dict[str, Any]]:
+        """All of them, or an error: libxc takes a call that failed half-way for the list's end."""
+        domains: list[dict[str, Any]] = self._xc.domain_getinfo(0, DOMAINS_MOST)
+        listed = {each["domid"] for each in domains}
+        for missed in sorted(self._listed_before - listed):
+            if any(each["domid"] == missed for each in self._xc.domain_getinfo(missed, 1)):
+                raise ActuationError(f"the hypervisor's list is not whole: {missed} is missing", temporary=True)
+        self._listed_before = listed
+        return domains
 
     def published(self, handles: Sequence[int]) -> Mapping[int, Mapping[str, str]]:
         paths = [f"/local/domain/{handle}/data/flexcapsule/{name}" for handle in handles for name in PUBLISHED]

@@ -149,10 +149,13 @@ def test_what_ended_while_no_agent_lived_is_known_to_the_next(agent, built, tmp_
 
 def said_to(context: ssl.SSLContext, address: tuple[str, int]) -> bytes:
     """What a caller with these keys gets; in TLS 1.3 he learns only after his handshake that he is not taken."""
-    with suppress(ssl.SSLError, ConnectionError), socket.create_connection(address, 10) as plain:
-        with context.wrap_socket(plain, server_hostname=address[0]) as secured:
-            secured.sendall(b"GET /v1/host HTTP/1.0\r\n\r\n")
-            return secured.recv(100)
+    with (
+        suppress(ssl.SSLError, ConnectionError),
+        socket.create_connection(address, 10) as plain,
+        context.wrap_socket(plain, server_hostname=address[0]) as secured,
+    ):
+        secured.sendall(b"GET /v1/host HTTP/1.0\r\n\r\n")
+        return secured.recv(100)
     return b""
 
 

@@ -71,11 +71,15 @@ def test_killed_by_us_killed_past_us_and_lost_are_told_apart(agent):
     agent.step("kill", kind="kill", uuid=UUID)
     assert agent.report()["ended"] == {"how": "killed", "at": 1000.0, "status": 137, "reason": ""}
     agent.start(uuid=OTHER, name="other")
-    del agent.world.guests[OTHER]
+    gone = agent.world.guests.pop(OTHER)
+    assert agent.report(OTHER)["state"] == "in_doubt", "one look may be wrong"
     assert agent.report(OTHER)["ended"]["reason"] == "destroyed past the agent"
+    agent.world.guests[OTHER] = gone
+    assert agent.report(OTHER)["state"] == "running", "what runs is never cleared away"
     agent.start(uuid=OTHER.replace("2", "3"), name="third")
     agent.world.guests.clear()
     agent.world.boot_id = "boot-2"
+    agent.look()
     ended = agent.report(OTHER.replace("2", "3"))["ended"]
     assert (ended["how"], ended["reason"]) == ("lost", "the cloud VM was restarted")
 
