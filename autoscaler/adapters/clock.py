@@ -27,14 +27,12 @@ class Hands:
 class WallClock:
     """A tick every `every_s` from the first one on: no drift, and ticks that a slow turn missed are left out.
 
-    Never goes back: where the wall clock is set back, time passes at half speed until it has caught up. `not_before`: the
-    last time that is on record. `ticks`: how many in all, None = until stopped.
+    Never goes back: where the wall clock is set back, time passes at half speed until it has caught up. `ticks`: how many in
+    all, None = until stopped.
     """
 
-    def __init__(
-        self, every_s: float, *, ticks: int | None = None, not_before: float = -math.inf, hands: Hands = Hands()
-    ) -> None:
-        self._every_s, self._ticks, self._last, self._hands = every_s, ticks, not_before, hands
+    def __init__(self, every_s: float, *, ticks: int | None = None, hands: Hands = Hands()) -> None:
+        self._every_s, self._ticks, self._last, self._hands = every_s, ticks, -math.inf, hands
         self._pause = _Pause()
 
     def go_on_from(self, at: float) -> None:

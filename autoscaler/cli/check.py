@@ -13,6 +13,7 @@ import typer
 from autoscaler.cli.options import AsJson
 
 if TYPE_CHECKING:
+    from autoscaler.config import Cluster
     from autoscaler.core.policy import Policy
 
 
@@ -76,7 +77,16 @@ def describe(file: Path, kind: Kind) -> str:
         case _:
             settings = config.read_config(file)
             policy = load_policy(Path(settings.policy))
-            return f"config; {policy_text(policy)}"
+            return f"config{_cluster_text(settings.cluster)}; {policy_text(policy)}"
+
+
+def _cluster_text(cluster: Cluster) -> str:
+    """What is special about it: nothing where it is a simulated one."""
+    if cluster.live is None:
+        return ""
+    lab = cluster.live.provider.lab
+    where = f"lab {lab.name}" if lab is not None else _size(cluster.live.provider.static, "host")
+    return f" of a real cluster ({where}, {_size(cluster.live.services, 'service')})"
 
 
 def policy_text(policy: Policy) -> str:

@@ -69,7 +69,10 @@ def test_a_wall_clock_set_back_is_waited_for_at_half_speed():
 
 def test_it_begins_no_earlier_than_what_is_on_record():
     machine = Machine()
-    ticks = WallClock(10.0, not_before=600.0, hands=machine.hands).ticks()
+    clock = WallClock(10.0, hands=machine.hands)
+    clock.go_on_from(600.0)
+    assert clock.now() == 600.0
+    ticks = clock.ticks()
     assert [next(ticks) for _ in range(2)] == [600.0, 605.0]
 
 
