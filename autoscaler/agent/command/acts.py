@@ -19,7 +19,7 @@ from contextlib import contextmanager, suppress
 from autoscaler.agent.command.conversation import GoneError
 from autoscaler.agent.command.fleet import Fleet, Found, act
 from autoscaler.agent.descriptions import Ended, read_app_vm_report
-from autoscaler.errors import ActuationError, UsageError
+from autoscaler.errors import ActuationError, FlexCapsuleError, UsageError
 
 KILLED, CRASHED, UNKNOWN = 137, 134, 125  # what shells make of SIGKILL and SIGABRT; docker's own for "cannot say"
 LEAVE = 0x1D  # Ctrl-], as telnet and xl console have it
@@ -130,7 +130,15 @@ def attach(fleet: Fleet, asked: Namespace) -> None:
     found = fleet.find(asked.app_vm)
     if found.report.ended is not None:
         raise UsageError(f"{found.report.spec.name} has ended ({said(found.report.ended)}); see `logs`")
-    shown = threading.Thread(target=follow, args=(fleet, found), kwargs={"tail": "10"}, daemon=True)
+    troubles: list[FlexCapsuleError] = []
+
+    def show() -> None:
+        try:
+            follow(fleet, found, tail="10")
+        except FlexCapsuleError as error:
+            troubles.append(error)
+
+    shown = threading.Thread(target=show, daemon=True)
     shown.start()
     with _raw():
         while shown.is_alive():
@@ -142,6 +150,8 @@ def attach(fleet: Fleet, asked: Namespace) -> None:
                 found.agent.post(f"{found.path}/console", before)
             if left or not typed:
                 return
+    for trouble in troubles:
+        raise trouble
 
 
 @contextmanager

@@ -302,7 +302,7 @@ def test_attach_types_and_leaves_at_its_key(fleet, agency, monkeypatch) -> None:
         run(fleet, "attach", "web")
     agency.leave.set()
     assert agency.typed == [b"hello\n"]
-    with pytest.raises(UsageError, match="done has ended .exited with status 3"):
+    with pytest.raises(UsageError, match=r"done has ended \(exited with status 3\)"):
         run(fleet, "attach", "done")
 
 
