@@ -42,7 +42,8 @@ class Counter:
 
 @dataclass(frozen=True, slots=True)
 class Sight:
-    """One app VM as last seen. `place`: its cloud VM. `cpu_cores`, `memory_bytes`: of this look, NaN where no new sample came."""
+    """One app VM as last seen. `place`: its cloud VM. `cpu_cores`, `memory_bytes`: of this look, NaN where no new sample came.
+    `missed`: its agent answered and did not speak of it: gone, if that happens twice."""
 
     app_vm: AppVM
     place: str
@@ -53,6 +54,7 @@ class Sight:
     cpu_cores: float = math.nan
     memory_bytes: float = math.nan
     state: str = ""
+    missed: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +100,8 @@ class Sightings:
                 self.sights[id_] = self._seen(now, placed.pop(id_), sight)
             elif sight.place in clouds and (sight.place not in answers or _on_its_way(sight, held)):
                 self.sights[id_] = replace(sight, cpu_cores=math.nan, memory_bytes=math.nan)
+            elif sight.place in clouds and not sight.missed and sight.uuid not in held:
+                self.sights[id_] = replace(sight, cpu_cores=math.nan, memory_bytes=math.nan, missed=True)
         for id_, each in placed.items():
             self.sights[id_] = self._seen(now, each, None, id_)
 

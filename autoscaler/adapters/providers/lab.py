@@ -161,9 +161,10 @@ class LabCloud:
         return shape.ready and not self._yard.running(lab, shape.name)
 
     def _orphaned(self, shape: CloudVMShape) -> bool:
-        """Whether it is half made and nobody has asked for it since this controller started."""
-        id_ = shape.called or shape.name
-        if shape.ready or id_ in self._underway.creating:
+        """Whether a controller began it, it is half made, and nobody has asked for it since this one started. What a person adds
+        by hand has no second name."""
+        id_ = shape.called
+        if shape.ready or not id_ or id_ in self._underway.creating:
             return False
         turns = self._underway.orphan_turns[id_] = self._underway.orphan_turns.get(id_, 0) + 1
         return turns >= ORPHAN_TURNS

@@ -104,7 +104,16 @@ def test_a_silent_cloud_vm_keeps_its_app_vms_and_they_age(eyes):
 
 def test_what_its_agent_does_not_report_any_more_is_gone(eyes):
     eyes.look(a=[report("web"), report("db")])
-    eyes.look(a=[report("db")])
+    eyes.look(a=[report("db", 1.0)])
+    assert eyes.places == {"web": "a", "db": "a"}, "no single look is believed"
+    assert eyes["web"].sampled_at == NOW
+    eyes.look(a=[report("db", 2.0)])
+    assert eyes.places == {"db": "a"}
+
+
+def test_what_its_agent_reports_as_stopped_is_gone_at_once(eyes):
+    eyes.look(a=[report("web"), report("db")])
+    eyes.look(a=[report("web", state="stopped"), report("db")])
     assert eyes.places == {"db": "a"}
 
 

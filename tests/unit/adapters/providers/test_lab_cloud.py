@@ -140,6 +140,14 @@ def test_a_half_made_one_that_nobody_asks_for_is_removed(yard, later):
     assert (yard.calls, list(states(made))) == (["remove cv2"], ["cv1"])
 
 
+def test_what_a_person_is_adding_by_hand_is_left_alone(yard, later):
+    yard.record = replace(yard.record, cloud_vms=(*yard.record.cloud_vms, CloudVMShape("cv2", 1, 640, ready=False)))
+    made = cloud(yard, later)
+    for _ in range(ORPHAN_TURNS + 1):
+        made.sweep()
+    assert (later.waiting, states(made)["cv2"]) == ([], CloudVMState.STARTING)
+
+
 def test_a_creation_that_fails_leaves_nothing_and_is_told_after_that(yard, later):
     made, yard.fails = cloud(yard, later), "cv2 did not come up: Xen stopped\nmany lines"
     made.create("cloud-1-1", SMALL)
