@@ -84,6 +84,8 @@ class _Handler(BaseHTTPRequestHandler):
         elif path.endswith("/logs"):
             if "tail=10" in self.path:  # attached: the console goes on
                 agency.leave.wait(10)
+                self._say(200, b"")
+                return
             self._say(200, f"{self.path.rsplit('/', 1)[1]}\n".encode())
         elif path.endswith("/wait"):
             self._json(agency.wait(path.split("/")[3]))
