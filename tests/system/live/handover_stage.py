@@ -44,7 +44,8 @@ class StageAgent:
         self._process = subprocess.Popen(
             reach.ssh_argv(lab, name, words), stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
         )
-        threading.Thread(target=self._listen, daemon=True).start()
+        self._listening = threading.Thread(target=self._listen, daemon=True)
+        self._listening.start()
         self.await_word("ready")
 
     def _listen(self) -> None:
@@ -84,6 +85,9 @@ class StageAgent:
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()
+        self._listening.join()
+        assert self._process.stdout is not None
+        self._process.stdout.close()
 
 
 class Stage:
@@ -115,6 +119,8 @@ class Stage:
         subprocess.run(reach.ssh_argv(self.lab, name, [take]), input=packed.getvalue(), check=True)
 
     def start(self, name: str) -> StageAgent:
+        if name in self.agents:
+            self.agents[name].end()
         self.agents[name] = StageAgent(self.lab, name)
         return self.agents[name]
 
@@ -127,7 +133,7 @@ class Stage:
         )
         reach.copy(self.lab, self.where, [stripped, config], "/root/")
         reach.said(self.lab, self.where, "xl create -e -q /root/moving.cfg", patience_s=PATIENCE_S)
-        assert self.count() is not None
+        assert self.age() is not None
         read = "xenstore-read /local/domain/$(xl domid moving)/vm"
         return reach.said(self.lab, self.where, read).strip().removeprefix("/vm/")
 
@@ -154,15 +160,15 @@ class Stage:
             }
         )
 
-    def count(self, patience_s: float = PATIENCE_S) -> int | None:
-        """Pulse's counter; None where it does not answer."""
+    def age(self, patience_s: float = PATIENCE_S) -> int | None:
+        """Pulse's own clock in ns, which goes on across moves and begins anew in a new pulse; None where it is silent."""
         deadline = time.monotonic() + patience_s
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as asking:
             asking.settimeout(1)
             while time.monotonic() < deadline:
                 with suppress(OSError):
                     asking.sendto(b"state", (self.address, 7))
-                    return int(asking.recv(128).split()[1])
+                    return int(asking.recv(128).split()[2])
         return None
 
     def copies(self, name: str) -> list[tuple[str, str]]:
@@ -180,7 +186,7 @@ class Stage:
             assert len(running) <= 1, f"two copies run: {here}"
             if running and sum(map(len, here.values())) == 1:
                 self.where = running[0]
-                assert self.count() is not None, f"the copy on {self.where} does not answer"
+                assert self.age() is not None, f"the copy on {self.where} does not answer"
                 return
             assert time.monotonic() < deadline, f"this does not end: {here}"
             time.sleep(LOOK_S)
