@@ -23,6 +23,7 @@ from autoscaler.agent.steps import Steps
 from autoscaler.agent.store import Shelf
 from autoscaler.errors import ActuationError
 
+SAMPLING_MOST_FRACTION = 0.1  # of the time; what a sample is late by shows in its age
 RESOLVE_EVERY_S = 2.0
 SAMPLE_EVERY_S = 1.0  # as often as app VMs publish (libos/README.md)
 
@@ -39,15 +40,21 @@ class Agent:
     sample_every_s: float = SAMPLE_EVERY_S
 
     async def live(self, woken: asyncio.Event, until: asyncio.Event) -> None:
-        """Observe now, take up what was left, then observe every so often and whenever woken."""
-        await self._look()
+        """Observe now, take up what was left, then observe whenever woken, and sample every so often: on a cloud VM with many
+        app VMs, or a starved one, less often, so that looking at app VMs never takes from them more than a share."""
+        await self._look(sample=True)
         self.steps.take_up()
         tending = asyncio.ensure_future(self._tend())
+        loop, sample_at = asyncio.get_running_loop(), 0.0
         while not until.is_set():
             with suppress(TimeoutError):
-                await asyncio.wait_for(woken.wait(), self.sample_every_s)
+                await asyncio.wait_for(woken.wait(), max(0.0, sample_at - loop.time()))
             woken.clear()
-            await self._look()
+            began = loop.time()
+            sample = began >= sample_at
+            await self._look(sample=sample)
+            if sample:
+                sample_at = began + max(self.sample_every_s, (loop.time() - began) / SAMPLING_MOST_FRACTION)
         tending.cancel()
         await self.steps.rest()
 
@@ -57,9 +64,9 @@ class Agent:
             await self.handovers.resolve()
             await asyncio.sleep(RESOLVE_EVERY_S)
 
-    async def _look(self) -> None:
+    async def _look(self, *, sample: bool) -> None:
         try:
-            await self.bench.keeper.look(sample=True)
+            await self.bench.keeper.look(sample=sample)
         except ActuationError as error:
             self.say(f"cannot observe: {error}")  # the observation ages, and everybody can see that
 

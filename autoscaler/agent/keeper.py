@@ -93,8 +93,7 @@ class Keeper:
             self._turn += 1
             turn, began = self._turn, self.clock()
             observation = await asyncio.to_thread(self.hypervisor.observe)
-            if sample or self._halted(observation):
-                await self._hear(observation, began)
+            await self._hear([seen for seen in observation.sightings.values() if sample or _halted(seen)], began)
             self.observation, self.observed_at = observation, began
             records = [record for record in self.records.values() if self._touched.get(record.spec.uuid, 0) < turn]
             ended = [record for record in map(self._judged, records) if record is not None]
@@ -105,14 +104,13 @@ class Keeper:
             await self.end(record)
         return observation
 
-    async def _hear(self, observation: Observation, began: float) -> None:
-        handles = {seen.handle: uuid for uuid, seen in observation.sightings.items() if uuid in self.records}
-        published = await asyncio.to_thread(self.hypervisor.published, list(handles))
-        for handle, said in published.items():
-            self._published[handles[handle]] = (began, said)
-
-    def _halted(self, observation: Observation) -> bool:
-        return any(seen.halt not in (Halt.NONE, Halt.SUSPEND) for seen in observation.sightings.values())
+    async def _hear(self, seen: list[Sighting], began: float) -> None:
+        """What these say of themselves; for one that has ended, its last word."""
+        handles = {each.handle: each.uuid for each in seen if each.uuid in self.records}
+        if handles:
+            published = await asyncio.to_thread(self.hypervisor.published, list(handles))
+            for handle, said in published.items():
+                self._published[handles[handle]] = (began, said)
 
     def _left_lying(self, record: Kept) -> bool:
         """An agent died between keeping that this one had ended and clearing it away."""
@@ -232,6 +230,10 @@ class Keeper:
                 return "in_doubt"
             return "paused" if seen.paused or seen.halt is Halt.SUSPEND else "running"
         return {STARTING: "starting", SAVED: "saved", ENDED: "stopped"}[record.phase]
+
+
+def _halted(seen: Sighting) -> bool:
+    return seen.halt not in (Halt.NONE, Halt.SUSPEND)
 
 
 def _figure(said: Mapping[str, str], name: str) -> float:
