@@ -30,8 +30,9 @@ log = logging.getLogger(__name__)
 BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 AGAIN_S = 1.0  # between two tries to learn how an interrupted handover ended
 CONNECTIONS_MOST = 16
-RATE_BYTES_PER_S = 10e6  # of a stream, before one was measured; under emulation, docs/measurements
-QUICK_S = 0.05  # a pause that this adds nobody notices: then copying once is cheaper than copying while it runs
+RATE_BYTES_PER_S = 10e6  # of a stream, before one was measured: what was seen under emulation
+LAST_PASS_S = 0.25  # of a copy of a running guest, before one was measured: page tables and what was dirty go once more
+LEARNING = 0.25  # the newest transfer's share of what is predicted
 GOING, COMING = "leaving", "arriving"
 
 
@@ -72,7 +73,7 @@ class Handovers:
         self._watch, self._again_s, self._patience_s = watch, again_s, patience_s
         self._sending: dict[str, asyncio.Task[Any]] = {}
         self._lane = asyncio.Lock()  # one app VM leaves at a time: two would only make each other's pause longer
-        self._rate_bytes_per_s = RATE_BYTES_PER_S
+        self._rate_bytes_per_s, self._last_pass_s = RATE_BYTES_PER_S, LAST_PASS_S
         self._receiving = Receiving(
             self._records, halves, household, self._boot, streams, lambda point: watch(COMING, point)
         )
@@ -130,7 +131,7 @@ class Handovers:
             )
             try:
                 await sending.run(record, passenger, live=live)
-                self._learn_rate(self._records.get(GOING, handover))
+                self._learn(self._records.get(GOING, handover))
             except (LinkError, ActuationError, OSError) as error:
                 log.warning("handover %s of %s to %s: %s", handover, passenger.name, move.target, error)
                 self._records.change(self._records.get(GOING, handover), reason=str(error))
@@ -148,13 +149,15 @@ class Handovers:
             )
         if wish != "auto":
             return wish == "true"
-        return self._can_log_dirty and passenger.used_bytes / self._rate_bytes_per_s > QUICK_S
+        return self._can_log_dirty and passenger.used_bytes / self._rate_bytes_per_s > self._last_pass_s
 
-    def _learn_rate(self, record: Record) -> None:
-        at = record.figures.get("at", {})
-        if (took := at.get("sent", 0.0) - at.get("berth made", 0.0)) > 0:
-            rate = record.figures["sent_bytes"] / took
-            self._rate_bytes_per_s += 0.25 * (rate - self._rate_bytes_per_s)
+    def _learn(self, record: Record) -> None:
+        """The next prediction: of a stream's rate, and of the last pass after a copy of a running guest."""
+        at = record.figures["at"]
+        if record.figures["live"]:
+            self._last_pass_s += LEARNING * (at["sent"] - at["suspended"] - self._last_pass_s)
+        rate = record.figures["sent_bytes"] / max(at["sent"] - at["berth made"], 0.001)
+        self._rate_bytes_per_s += LEARNING * (rate - self._rate_bytes_per_s)
 
     async def _ended(self, handover: str) -> Sent:
         while True:

@@ -11,7 +11,7 @@ import ssl
 import uuid
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -70,6 +70,7 @@ class Hands:
     machine: Machine
     dead: bool = False
     stubborn: bool = False  # the guest does not suspend
+    used_bytes: int = 2**21
 
     def domains(self) -> dict[int, Domain]:
         if self.dead:
@@ -90,7 +91,13 @@ class Hands:
 
     def describe(self, domid: int, app_vm: str) -> Passenger:
         return Passenger(
-            app_vm, "pulse", 17408, 16384, 16384, vifs=(Vif(0, "00:16:3e:56:0a:b4", "xenbr0"),), used_bytes=2**21
+            app_vm,
+            "pulse",
+            17408,
+            16384,
+            16384,
+            vifs=(Vif(0, "00:16:3e:56:0a:b4", "xenbr0"),),
+            used_bytes=self.used_bytes,
         )
 
     async def make(self, passenger: Passenger, handle: str) -> Berth:
@@ -133,11 +140,13 @@ class Hands:
 @dataclass(slots=True)
 class Streams:
     hands: Hands
+    live: bool | None = None
 
     @asynccontextmanager
     async def saving(
         self, domid: int, *, live: bool, on_suspend: Any
     ) -> AsyncIterator[tuple[Any, asyncio.StreamReader]]:
+        self.live = live
         reader = asyncio.StreamReader()
         reader.feed_data(PAGES[:1000])
 
@@ -207,20 +216,24 @@ class Stage:
         self.households: dict[str, Household] = {}
         self.ports: dict[str, int] = {}
         self.passed: list[str] = []
-        self.fatal = ""
+        self.fatal, self.can_log_dirty = "", True
+        self.streams: dict[str, Streams] = {}
         self._servers: dict[str, asyncio.Server] = {}
         self._lives = dict.fromkeys(self.machines, 0)
 
     def _records(self, name: str) -> Path:
         return self._directory / f"{name}.{self._lives[name]}"
 
-    async def start(self, name: str) -> None:
-        self.hands[name] = Hands(self.machines[name])
+    async def start(self, name: str, hands: Hands | None = None) -> None:
+        if name in self._servers:
+            self._servers[name].close()
+        self.hands[name] = hands or Hands(self.machines[name])
+        self.streams[name] = Streams(self.hands[name])
         self.households[name] = Household()
         self.agents[name] = Handovers(
             self._records(name), halves=self.hands[name], household=self.households[name],
-            serving=self.context(name, serving=True), calling=self.context(name), can_log_dirty=True,
-            boot=self.machines[name].boot, streams=Streams(self.hands[name]), again_s=0.01,
+            serving=self.context(name, serving=True), calling=self.context(name), can_log_dirty=self.can_log_dirty,
+            boot=self.machines[name].boot, streams=self.streams[name], again_s=0.01,
             watch=lambda side, point: self._pass(name, side, point),
         )  # fmt: skip
         self._servers[name] = await self.agents[name].serve("127.0.0.1", self.ports.get(name, 0))
@@ -474,3 +487,31 @@ def test_a_passenger_that_cannot_be_right_is_refused(wrong: dict[str, Any], name
     assert read_passenger(GOOD).name == "pulse"
     with pytest.raises(ActuationError, match=named):
         read_passenger(GOOD | wrong)
+
+
+@pytest.mark.parametrize(
+    ("wish", "used_mib", "can", "live"),
+    [("auto", 1, True, False), ("auto", 64, True, True), ("auto", 64, False, False), ("true", 1, True, True), ("false", 64, True, False)],
+)  # fmt: skip
+def test_it_is_copied_while_it_runs_where_that_is_predicted_to_pause_it_less(
+    tmp_path, certificates, wish: str, used_mib: int, can: bool, live: bool
+) -> None:
+    async def story(stage: Stage) -> None:
+        stage.hands["cv1"].used_bytes = used_mib << 20
+        stage.can_log_dirty = can
+        await stage.start("cv1", stage.hands["cv1"])
+        await stage.agents["cv1"].send(replace(stage.move(), live=wish))
+        assert stage.streams["cv1"].live is live
+
+    play(tmp_path, certificates, story)
+
+
+def test_a_hypervisor_that_cannot_note_dirty_pages_says_so_where_that_is_demanded(tmp_path, certificates) -> None:
+    async def story(stage: Stage) -> None:
+        stage.can_log_dirty = False
+        await stage.start("cv1")
+        with pytest.raises(ActuationError, match="ask for live=auto"):
+            await stage.agents["cv1"].send(replace(stage.move(), live="true"))
+        assert stage.machines["cv1"].running() == 1
+
+    play(tmp_path, certificates, story)
