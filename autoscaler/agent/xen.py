@@ -7,6 +7,7 @@ come in: app VMs that it made and those that the toolstack moved would not know 
 from __future__ import annotations
 
 import asyncio
+import errno
 import fcntl
 import math
 import os
@@ -83,10 +84,18 @@ class Xen:
         domains: list[dict[str, Any]] = self._xc.domain_getinfo(0, DOMAINS_MOST)
         listed = {each["domid"] for each in domains}
         for missed in sorted(self._listed_before - listed):
-            if any(each["domid"] == missed for each in self._xc.domain_getinfo(missed, 1)):
+            if self._is_there(missed):
                 raise ActuationError(f"the hypervisor's list is not whole: {missed} is missing", temporary=True)
         self._listed_before = listed
         return domains
+
+    def _is_there(self, handle: int) -> bool:
+        try:
+            return any(each["domid"] == handle for each in self._xc.domain_getinfo(handle, 1))
+        except self._refused as error:
+            if error.args[:1] == (errno.ESRCH,):  # neither it nor one behind it
+                return False
+            raise
 
     def published(self, handles: Sequence[int]) -> Mapping[int, Mapping[str, str]]:
         paths = [f"/local/domain/{handle}/data/flexcapsule/{name}" for handle in handles for name in PUBLISHED]
