@@ -22,6 +22,7 @@ from autoscaler.agent.handover_wire import LinkError, connection
 
 log = logging.getLogger(__name__)
 DEEDS_MOST = 12  # more than any path has: a loop here would be a fault of the rules
+KEPT_MOST = 64  # finished handovers whose outcome can still be asked for; steps.py keeps it too
 LATE_S = 60.0  # a guest asked to suspend by a process that was killed may still do it: looked after for this long
 
 
@@ -138,8 +139,9 @@ class Settling:
         return said if said["kind"] == expected else None
 
     def _forget_later(self, record: Record) -> None:
-        """A record that has come to rest is dropped once nobody wants its outcome and nothing late can come."""
+        """A record that has come to rest is dropped once nothing late can come and nobody wants its outcome, or many came since."""
         since = self._resting.setdefault(record.id, time.monotonic())
-        if not record.wanted and time.monotonic() - since > LATE_S:
+        newer = len(self._resting) - 1 - list(self._resting).index(record.id)
+        if (not record.wanted or newer >= KEPT_MOST) and time.monotonic() - since > LATE_S:
             self._resting.pop(record.id, None)
             self.records.forget(record)
