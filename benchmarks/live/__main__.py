@@ -66,6 +66,11 @@ async def _played(
     return report.Run(began, began + plan.length_s, plan, clients.answered, told, prices, notes)
 
 
+def _in_words(plan: shape.Shape) -> str:
+    cycles = "one cycle" if plan.cycles == 1 else f"{plan.cycles} cycles"
+    return f"{cycles} of {plan.cycle_s / 60:.0f} minutes"
+
+
 def _conditions(plan: shape.Shape, lab: Any) -> dict[str, Any]:
     return {
         "cycles": plan.cycles,
@@ -115,13 +120,13 @@ def _asked() -> argparse.Namespace:
 
 
 def main() -> int:
-    asked, plan = _asked(), shape.standard(2)
-    if asked.short:
-        plan = shape.standard(1)
+    asked = _asked()
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         with view.View() as seen:
             with scene.staged(asked.name, asked.out, seen.say, asked.accelerator) as stage:
+                plan = shape.fitting(stage.start_up_s, short=asked.short)
+                seen.say(f"the first cloud VM took {stage.start_up_s:.0f} s to start: {_in_words(plan)}")
                 run = asyncio.run(_played(stage, plan, seen, asked.seed, asked.kill_controller_at))
                 figures = _written(run, stage.lab, asked.out, asked.seed)
             left = scene.leftovers(asked.name)

@@ -8,6 +8,7 @@ from __future__ import annotations
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
@@ -88,6 +89,7 @@ class Scene:
     controller: Controller
     journal: Path
     addresses: dict[str, tuple[str, int]]
+    start_up_s: float
 
 
 @contextmanager
@@ -100,7 +102,7 @@ def staged(name: str, out: Path, say: Callable[[str], None], accelerator_name: s
     out.mkdir(parents=True, exist_ok=True)
     controller: Controller | None = None
     try:
-        lab = _lab(name, say, accelerator_name)
+        lab, start_up_s = _lab(name, say, accelerator_name)
         directory = lab.layout.directory
         frontends = {service: f"{lab.layout.front(HOST)}:{port}" for service, port in PORTS.items()}
         socket = haproxy_process.ensure(directory / "haproxy", frontends)
@@ -109,7 +111,7 @@ def staged(name: str, out: Path, say: Callable[[str], None], accelerator_name: s
         controller.log.unlink(missing_ok=True)
         controller.start()
         addresses = {service: (lab.layout.front(HOST), port) for service, port in PORTS.items()}
-        yield Scene(lab, controller, directory / "journal", addresses)
+        yield Scene(lab, controller, directory / "journal", addresses, start_up_s)
     finally:
         with _undisturbed():
             say("cleaning up")
@@ -135,14 +137,17 @@ def _keep_logs(name: str, out: Path) -> None:
             (out / f"{shape.name}.log").write_text(reach.said(lab, shape.name, LAST_WORDS, patience_s=20.0))
 
 
-def _lab(name: str, say: Callable[[str], None], accelerator_name: str) -> Record:
+def _lab(name: str, say: Callable[[str], None], accelerator_name: str) -> tuple[Record, float]:
+    """The lab, and how long its first cloud VM took to start."""
     built = image.ensure(say)
     chosen = accelerator.choose(accelerator_name, built, say)
     small = CATALOGUE[0]
     memory_mib = machine.memory_mib_for(float(str(small["memory"]).removesuffix("MiB")))
     say(f"starting the first cloud VM ({chosen})")
     shapes = bringup.shapes(1, int(str(small["cores"])), memory_mib)
-    return bringup.up(name, shapes, built=built, accelerator=chosen, follow=lambda _: None, patience_s=PATIENCE_S)
+    began = time.monotonic()
+    lab = bringup.up(name, shapes, built=built, accelerator=chosen, follow=lambda _: None, patience_s=PATIENCE_S)
+    return lab, time.monotonic() - began
 
 
 def _config(lab: Record, socket: Path, directory: Path) -> Path:

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import pairwise
 
+START_UP_S = 60.0  # up to here the standard cycle leaves time for everything that is decided in it
+STRETCH_MOST = 2.0  # a single cycle of 16 minutes: still under 20 in all
 Points = tuple[tuple[float, float], ...]  # (seconds into the cycle, cores)
 
 
@@ -58,5 +60,14 @@ WEB: Points = (
 API: Points = ((0, 0.05), (20, 0.05), (80, 0.2), (320, 0.2), (350, 0.05), (480, 0.05))
 
 
-def standard(cycles: int) -> Shape:
-    return Shape({"web": WEB, "api": API}, 480.0, cycles)
+def standard(cycles: int, stretch: float = 1.0) -> Shape:
+    """`stretch`: how many times as long everything takes, for machines on which a cloud VM is slow to start."""
+    services = {"web": WEB, "api": API}
+    longer = {name: tuple((at * stretch, cores) for at, cores in points) for name, points in services.items()}
+    return Shape(longer, 480.0 * stretch, cycles)
+
+
+def fitting(start_up_s: float, *, short: bool) -> Shape:
+    """The load for a machine that takes so long to start a cloud VM: two cycles, or one that is as slow as the machine."""
+    stretch = min(max(start_up_s / START_UP_S, 1.0), STRETCH_MOST)
+    return standard(1 if short or stretch > 1.0 else 2, stretch)

@@ -64,6 +64,16 @@ def test_the_simulated_cluster_has_the_real_ones_sizes_and_limits() -> None:
     assert limits == {(scene.SERVICE["min_replicas"], scene.SERVICE["max_replicas"])}
 
 
+@pytest.mark.parametrize(
+    ("start_up_s", "short", "cycles", "cycle_s"),
+    [(30.0, False, 2, 480.0), (30.0, True, 1, 480.0), (90.0, False, 1, 720.0), (500.0, True, 1, 960.0)],
+)
+def test_a_slow_machine_gets_a_slow_load(start_up_s: float, short: bool, cycles: int, cycle_s: float) -> None:
+    plan = shape.fitting(start_up_s, short=short)
+    assert (plan.cycles, plan.cycle_s) == (cycles, cycle_s)
+    assert plan.cores("web", cycle_s * 200 / 480) == pytest.approx(0.8)
+
+
 def test_phases_are_told_apart() -> None:
     assert [PLAN.phase(at) for at in (0.0, 50.0, 200.0, 270.0, 450.0, 480.0 + 50.0)] == [
         "idle", "rising", "busy", "falling", "idle", "rising",
