@@ -54,7 +54,7 @@ limits:
   fresh: 60s
   headroom: {cpu: 0%, memory: 0%}
   cooldown: {serving: 10s, saving: 10s}
-  stabilization: {saving: 10s}
+  stabilization: {saving: 30s}
   worth_it: {k: none}
 """
 
