@@ -18,7 +18,9 @@ from autoscaler.agent.images import Images
 from autoscaler.agent.keeper import ENDED, PRESENT, SAVED, STARTING, Keeper, Kept
 from autoscaler.errors import ActuationError, UsageError
 
-SIDE_BYTES = 1 << 20  # what an app VM takes of Xen beside its memory: page tables, p2m, vcpu (measured: 0.6 to 0.9 MiB)
+SIDE_BYTES = (
+    1 << 20
+)  # kept for what an app VM takes of Xen beside its memory: page tables, p2m, vcpu; an allowance, not measured
 
 
 class Transfer(Protocol):
