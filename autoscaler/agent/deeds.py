@@ -18,9 +18,8 @@ from autoscaler.agent.images import Images
 from autoscaler.agent.keeper import ENDED, PRESENT, SAVED, STARTING, Keeper, Kept
 from autoscaler.errors import ActuationError, UsageError
 
-SIDE_BYTES = (
-    1 << 20
-)  # kept for what an app VM takes of Xen beside its memory: page tables, p2m, vcpu; an allowance, not measured
+# An allowance, not measured, for what an app VM takes of Xen beside its memory: page tables, p2m, vcpu.
+SIDE_BYTES = 1 << 20
 
 
 class Transfer(Protocol):
