@@ -15,6 +15,7 @@ from autoscaler.core.model import CloudVMSize
 from autoscaler.core.policy import Limits
 from autoscaler.core.proposals import Move, Separate
 from autoscaler.core.snapshot import DIRTY, NOWHERE, FloatArray, Snapshot
+from autoscaler.packing.covering import cheapest_cover
 from autoscaler.strategies.reading import app_vms_at_rest
 from autoscaler.strategies.room import ROUNDING, Room
 
@@ -64,7 +65,7 @@ class Relief:
             if self._at_rest[app] and self._cpu[app] > 0 and not self._snapshot.app_vms[app].pinned_to
         ]
         cpu, seconds = [float(self._cpu[app]) for app in movable], [self._seconds(app) for app in movable]
-        chosen = quickest(cpu, seconds, excess)[: len(residents) - 1]
+        chosen = cheapest_cover(cpu, seconds, excess)[: len(residents) - 1]
         return self._room.biggest_first(np.array([movable[i] for i in chosen], dtype=np.int64))
 
     def _placed(self, leaving: Sequence[int]) -> tuple[list[tuple[int, int]], CloudVMSize | None]:
@@ -109,27 +110,3 @@ class Relief:
 
     def _name(self, row: int) -> str | None:
         return None if row == NOWHERE else self._snapshot.cloud_vms[row].id
-
-
-def quickest(cpu: Sequence[float], seconds: Sequence[float], excess: float) -> list[int]:
-    """Positions whose `cpu` adds up to `excess` in the least migration time; all of them where that is not enough.
-
-    A covering knapsack, by its two classic answers: the quickest that suffices alone, or the best CPU per second until it is
-    enough, less whoever turns out not to be needed; whichever takes less time.
-    """
-    greedy, relieved = list[int](), 0.0
-    for i in sorted(range(len(cpu)), key=lambda i: (seconds[i] / cpu[i], i)):
-        if relieved >= excess - ROUNDING:
-            break
-        greedy.append(i)
-        relieved += cpu[i]
-    for i in sorted(greedy, key=lambda i: (-seconds[i], i)):
-        if relieved - cpu[i] >= excess - ROUNDING:
-            greedy.remove(i)
-            relieved -= cpu[i]
-    alone = min(
-        (i for i in range(len(cpu)) if cpu[i] >= excess - ROUNDING), key=lambda i: (seconds[i], i), default=None
-    )
-    if alone is not None and seconds[alone] <= sum(seconds[i] for i in greedy):
-        return [alone]
-    return greedy

@@ -3,7 +3,6 @@
 import pytest
 
 from autoscaler.strategies.consolidate import Consolidation
-from autoscaler.strategies.relief import quickest
 
 PACK = Consolidation(samples=1)  # ceiling 80 %, floor 50 %, filled to 70 % of CPU and 95 % of memory
 
@@ -186,21 +185,6 @@ def test_a_burst_in_the_newest_sample_closes_a_cloud_vm_for_arrivals(story):
         }
     )
     assert calm.propose(scene) == []
-
-
-@pytest.mark.parametrize(
-    ("cpu", "seconds", "excess", "chosen"),
-    [
-        ([1.0, 2.0, 3.0], [1.0, 2.0, 9.0], 3.0, [1, 0]),  # 1 and 2 together are quicker than 3 alone
-        ([1.0, 2.0, 3.0], [5.0, 6.0, 9.0], 3.0, [2]),  # now 3 alone
-        ([1.0, 1.0, 1.0], [2.0, 2.0, 2.0], 2.0, [0, 1]),  # ties by row
-        ([0.2, 2.0], [0.1, 2.0], 2.0, [1]),  # the small one is quick, and no help
-        ([1.0, 1.0], [1.0, 1.0], 5.0, [0, 1]),  # not enough: all that can
-        ([], [], 1.0, []),
-    ],
-)
-def test_the_quickest_cover(cpu, seconds, excess, chosen):
-    assert sorted(quickest(cpu, seconds, excess)) == sorted(chosen)
 
 
 def test_a_fill_mark_above_the_ceiling_is_refused():
