@@ -120,6 +120,7 @@ class Handovers:
         async with self._lane:
             passenger = await self._passenger(move.app_vm)
             live = self._live(move.live, passenger)
+            self._release_earlier(move.app_vm)
             record = self._records.add(
                 Record(handover, GOING, rules.Leaving.PREPARED, move.app_vm, move.target, move.address, self._boot,
                        domid=self._halves.domid_of(move.app_vm))
@@ -135,6 +136,15 @@ class Handovers:
             except (LinkError, ActuationError, OSError) as error:
                 log.warning("handover %s of %s to %s: %s", handover, passenger.name, move.target, error)
                 self._records.change(self._records.get(GOING, handover), reason=str(error))
+
+    def _release_earlier(self, app_vm: str) -> None:
+        """Only the newest handover of an app VM may touch its half. Raises ActuationError where one is not over."""
+        for record in self._records.all(GOING):
+            if record.app_vm == app_vm and not record.released:
+                try:
+                    self._records.change(record, released=rules.release(record.leaving))
+                except ValueError as error:
+                    raise ActuationError(f"{app_vm} cannot be handed over now: {error}", temporary=True) from error
 
     async def _passenger(self, app_vm: str) -> Passenger:
         told = self._halves.describe(self._halves.domid_of(app_vm), app_vm)

@@ -97,7 +97,7 @@ class Receiving:
         if any(self.records.get("arriving", other).app_vm == passenger.app_vm for other in self.driven):
             raise ActuationError(f"{passenger.name} is arriving here already", temporary=True)
         if self._runs_here(passenger.app_vm):
-            raise ActuationError(f"{passenger.name} ({passenger.app_vm}) is here already", temporary=False)
+            raise ActuationError(f"{passenger.name} ({passenger.app_vm}) is here already", temporary=True)
         self._check_room()
         return self.records.add(
             Record(

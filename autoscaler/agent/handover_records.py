@@ -24,7 +24,7 @@ FORMAT = 1
 class Record:
     """One side's record. `side` "leaving" or "arriving"; `boot`: own boot id then; `peer_boot`: the other side's.
 
-    `domid`: of the half, 0 before it exists; `told`: the other side knows that it is over; `wanted`: a caller may still ask
+    `domid`: of the half, 0 before it exists; `told`: the other side knows that it is over; `released`: the half is a later handover's; `wanted`: a caller may still ask
     how it ended; `figures`: what was measured; `reason`: why it was cancelled or revoked; `passenger`: the app VM's description.
     """
 
@@ -39,6 +39,7 @@ class Record:
     domid: int = 0
     told: bool = False
     wanted: bool = True
+    released: bool = False
     reason: str = ""
     figures: dict[str, Any] = field(default_factory=dict)
     passenger: dict[str, Any] = field(default_factory=dict)

@@ -113,6 +113,17 @@ def hear_permission(state: Arriving) -> Arriving:
     return Arriving.PERMITTED
 
 
+def release(state: Leaving) -> bool:
+    """A new handover of the same app VM begins: the earlier one's record lets go of the half, durably, before that.
+
+    Otherwise the earlier one, cancelled, would see the half suspended by the new one and resume it. Raises ValueError where
+    it is not over: then no new one may begin.
+    """
+    if state in (Leaving.PREPARED, Leaving.PERMITTED):
+        raise ValueError(f"a handover of it that is {state} is not over")
+    return True
+
+
 def answer(state: Arriving | None) -> tuple[Arriving, Verdict | None]:
     """What the arriving side says when asked, and the state it must have noted before it says so.
 

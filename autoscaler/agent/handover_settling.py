@@ -39,7 +39,9 @@ class Settling:
 
     def _look(self, record: Record) -> tuple[Half, int]:
         """A half does not outlive its cloud VM's boot, and its domain id then means another domain."""
-        return (Half.ABSENT, 0) if record.boot != self.boot else self.halves.look(record)
+        if record.released or record.boot != self.boot:
+            return Half.ABSENT, 0
+        return self.halves.look(record)
 
     async def leaving(self, record: Record) -> Record:
         """The record as far as it can be brought now."""

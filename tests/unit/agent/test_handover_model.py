@@ -46,6 +46,7 @@ class World:
     died_running: bool = False  # the arriving cloud VM died with a half that it had been told to run
     here_died: bool = False
     mishaps: int = 0
+    earlier: str = ""  # a handover before this one, cancelled: whether its record still holds the half
 
 
 Step = tuple[str, World]
@@ -101,6 +102,8 @@ def settling_steps(w: World, rules: Any) -> Iterator[Step]:
     """What each side does by the rules where no transfer is under way."""
     if w.here_up and not w.here and w.leaving is not None:
         yield from _leaving_deed(w, rules)
+    if w.here_up and w.earlier == "holds" and rules.leave(Leaving.CANCELLED, w.left, None, told=True) is Deed.RESUME:
+        yield "the earlier handover's record: resume", replace(w, left=Half.RUNNING, suspending=False)
     if w.there_up and not w.there and w.arriving is not None:
         deed = rules.arrive(w.arriving, w.arrived)
         after = {
@@ -111,6 +114,14 @@ def settling_steps(w: World, rules: Any) -> Iterator[Step]:
         }
         if deed in after:
             yield f"arriving: {deed}", after[deed]
+
+
+def again_steps(w: World, rules: Any) -> Iterator[Step]:
+    """After a cancelled handover of which nothing is left under way, a second one."""
+    over = w.leaving is Leaving.CANCELLED and w.told and w.left is Half.RUNNING and not (w.here or w.there or w.wire)
+    if over and w.here_up and not w.earlier and w.arrived is Half.ABSENT and not w.suspending:
+        earlier = "let go" if rules.release(w.leaving) else "holds"
+        yield "a second handover begins", World(boot=w.boot, mishaps=w.mishaps, earlier=earlier, here_died=w.here_died)
 
 
 def _leaving_deed(w: World, rules: Any) -> Iterator[Step]:
@@ -189,7 +200,12 @@ def mishaps(world: World) -> Iterator[Step]:
 
 
 def steps(world: World, rules: Any) -> list[Step]:
-    return [*transfer_steps(world, rules), *settling_steps(world, rules), *nature_steps(world)]
+    return [
+        *transfer_steps(world, rules),
+        *settling_steps(world, rules),
+        *nature_steps(world),
+        *again_steps(world, rules),
+    ]
 
 
 def running(w: World) -> int:
@@ -283,7 +299,7 @@ def test_nothing_is_left_behind_and_both_sides_know(reached) -> None:
 
 
 def wrong(**replaced: Any) -> SimpleNamespace:
-    names = ("leave", "arrive", "permit", "hear_permission", "answer", "told_over", "verdict_of")
+    names = ("leave", "arrive", "permit", "hear_permission", "answer", "told_over", "verdict_of", "release")
     return SimpleNamespace(**{name: getattr(handover_rules, name) for name in names} | replaced)
 
 
@@ -319,8 +335,13 @@ def test_accepting_before_it_runs_would_lose_it() -> None:
 
 @pytest.mark.parametrize(
     "rules",
-    [wrong(leave=impatient), wrong(answer=forgetful), wrong(arrive=eager)],
-    ids=["takes back without asking", "revokes without noting", "starts without permission"],
+    [wrong(leave=impatient), wrong(answer=forgetful), wrong(arrive=eager), wrong(release=lambda _: False)],
+    ids=[
+        "takes back without asking",
+        "revokes without noting",
+        "starts without permission",
+        "keeps hold after it is over",
+    ],
 )
 def test_wrong_rules_are_found_out(rules) -> None:
     _, story_of_fault = explore(rules)

@@ -424,6 +424,25 @@ def test_what_is_refused_stays_and_says_why(tmp_path, certificates) -> None:
     play(tmp_path, certificates, story)
 
 
+def test_a_cancelled_handover_leaves_the_next_one_alone(tmp_path, certificates) -> None:
+    async def story(stage: Stage) -> None:
+        stage.households["cv2"].refuses = "not now"
+        with pytest.raises(ActuationError, match="not now"):
+            await stage.agents["cv1"].send(stage.move())
+        stage.households["cv2"].refuses = ""
+        sending = asyncio.create_task(stage.agents["cv1"].send(stage.move("step 2")))
+        while not sending.done():  # resolving all the while, as the agent does every few seconds
+            for agent in stage.agents.values():
+                await agent.resolve()
+            await asyncio.sleep(0)
+            assert stage.running() <= 1
+        await sending
+        assert stage.machines["cv2"].running() == 1
+        assert stage.machines["cv1"].domains == {}
+
+    play(tmp_path, certificates, story)
+
+
 def test_one_agent_cannot_speak_of_anothers_handover(tmp_path, certificates) -> None:
     async def story(stage: Stage) -> None:
         stage.fatal = "leaving: permission sent"
