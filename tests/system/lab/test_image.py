@@ -53,7 +53,11 @@ def test_a_build_from_the_cache_needs_no_network(built: Path, tmp_path: Path) ->
     first = json.loads((built / "manifest.json").read_text())
     for name in ("xen", "vmlinuz", "initrd.img"):
         assert again["files"][name]["sha256"] == first["files"][name]["sha256"], f"{name} is not reproducible"
-    for name in ("linux/vmlinux", "linux/initrd.img", "linux/linux.cfg"):  # a file system carries the time it was made at
+    for name in (
+        "linux/vmlinux",
+        "linux/initrd.img",
+        "linux/linux.cfg",
+    ):  # a file system carries the time it was made at
         rebuilt = Path(done.stdout.strip(), "guests.img")
         assert content(rebuilt, name) == content(built / "guests.img", name), f"{name} is not reproducible"
 
