@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
 import os
 import uuid
 from dataclasses import asdict, dataclass, field, replace
@@ -18,6 +19,7 @@ from autoscaler.agent.handover_rules import Arriving, Leaving
 from autoscaler.errors import ActuationError
 
 FORMAT = 1
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +66,8 @@ class Records:
     def __init__(self, directory: Path) -> None:
         self._directory = directory
         directory.mkdir(parents=True, exist_ok=True, mode=0o700)
-        self._records = {(record.side, record.id): record for record in map(_read, sorted(directory.glob("*.json")))}
+        found = [record for record in map(_read, sorted(directory.glob("*.json"))) if record]
+        self._records = {(record.side, record.id): record for record in found}
 
     def all(self, side: str) -> list[Record]:
         return [record for (of, _), record in sorted(self._records.items()) if of == side]
@@ -121,8 +124,16 @@ def _sync_directory(directory: Path) -> None:
         os.close(descriptor)
 
 
-def _read(path: Path) -> Record:
-    document = json.loads(path.read_bytes())
+def _read(path: Path) -> Record | None:
+    """None where it cannot be read, which only a crash of the whole cloud VM can do to it; then its half is gone too, and the
+    other side knows that by the new boot. It is kept beside, for people."""
+    try:
+        document = json.loads(path.read_bytes())
+        assert isinstance(document, dict)
+    except (ValueError, AssertionError):
+        log.warning("%s cannot be read (did this cloud VM crash?): set aside", path)
+        path.replace(path.with_suffix(".unreadable"))
+        return None
     if document.pop("format", None) != FORMAT:
         raise ActuationError(
             f"{path} was written by another version of the agent: run that version once", temporary=False
