@@ -7,7 +7,7 @@ no behaviour.
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -17,12 +17,15 @@ from autoscaler.adapters.agents import AddressPool, Agents, Images, LiveCluster,
 from autoscaler.adapters.agents.cluster import Balancer
 from autoscaler.adapters.agents.errands import Kept
 from autoscaler.adapters.agents.look import Look, Notice
+from autoscaler.adapters.agents.runtimes import Runtimes
 from autoscaler.adapters.agents.sightings import Sightings
 from autoscaler.adapters.balancer_hook import Hook
 from autoscaler.adapters.haproxy import HAProxy
+from autoscaler.adapters.libvirt_domains import LibvirtHost, LibvirtHosts, Making
 from autoscaler.adapters.providers import Provider
 from autoscaler.adapters.providers import lab as labs
 from autoscaler.adapters.providers.static import Host, StaticHosts
+from autoscaler.config.hypervisors import LibvirtSettings
 from autoscaler.config.live import BalancerSettings, Live, LiveService
 from autoscaler.core.history import History
 from autoscaler.core.model import AppVM, Service
@@ -53,9 +56,10 @@ def live_cluster(live: Live, keeper: Keeper, *, now: float, history: Callable[[]
     """Raises UsageError where this machine lacks what the settings name. `history`: what the journal knows of the cluster."""
     kept, began_at = _kept(keeper, now)
     recipes = {service.id: recipe(service) for service in live.services}
+    provider, runtimes = _founded(live, keeper)
     look = Look(
-        _provider(live, keeper),
-        Agents(keys_directory(live)),
+        provider,
+        runtimes,
         Sightings({name: each.service.template for name, each in recipes.items()}),
         history=history,
         notice=notice,
@@ -74,6 +78,8 @@ def live_cluster(live: Live, keeper: Keeper, *, now: float, history: Callable[[]
 
 def identity(live: Live) -> dict[str, str]:
     """What must not change under a journal: it belongs to one cluster."""
+    if live.provider.libvirt is not None:
+        return {"cluster": "hosts with libvirt"}
     return {"cluster": f"lab {live.provider.lab.name}" if live.provider.lab else "static hosts"}
 
 
@@ -131,6 +137,33 @@ def balancer(settings: BalancerSettings | None) -> Balancer | None:
     return HAProxy(socket, dict(haproxy.backends), haproxy.drain_patience_s)
 
 
+def _founded(live: Live, keeper: Keeper) -> tuple[Provider, Runtimes]:
+    """Where cloud VMs come from, and who runs app VMs on them."""
+    if live.provider.libvirt is None:
+        return _provider(live, keeper), Agents(keys_directory(live))
+    settings, sizes = live.provider.libvirt, {size.name: size for size in live.catalogue}
+    runtimes = libvirt_hosts(settings)
+    hosts = [Host(host.name, sizes[host.size], host.name, host.name) for host in settings.hosts]
+    return _shelf(hosts, keeper, runtimes.settle), runtimes
+
+
+def libvirt_hosts(settings: LibvirtSettings) -> LibvirtHosts:
+    making = Making(
+        settings.driver,
+        settings.images,
+        settings.bridge,
+        settings.script,
+        settings.command_line,
+        settings.consoles,
+        settings.cpu,
+        settings.emulated,
+    )
+    hosts = [
+        LibvirtHost(host.name, host.uri, host.migrate_uri or host.uri, host.transfer_uri) for host in settings.hosts
+    ]
+    return LibvirtHosts(hosts, making, downtime_s=settings.downtime_s, bandwidth_mib_per_s=settings.bandwidth_mib_per_s)
+
+
 def _provider(live: Live, keeper: Keeper) -> Provider:
     settings = live.provider.lab
     if settings is not None:
@@ -141,7 +174,11 @@ def _provider(live: Live, keeper: Keeper) -> Provider:
         Host(host.name, sizes[host.size], host.address, host.back_address or host.address.split(":")[0])
         for host in live.provider.static
     ]
-    return StaticHosts(hosts, keeper.kept(HOSTS), on_change=lambda in_use: keeper.stage(HOSTS, in_use))
+    return _shelf(hosts, keeper)
+
+
+def _shelf(hosts: Sequence[Host], keeper: Keeper, on_sweep: Callable[[], None] = lambda: None) -> StaticHosts:
+    return StaticHosts(hosts, keeper.kept(HOSTS), lambda in_use: keeper.stage(HOSTS, in_use), on_sweep)
 
 
 def _kept(keeper: Keeper, now: float) -> tuple[Kept, float]:

@@ -14,6 +14,7 @@ from typing import Any
 
 from autoscaler.adapters.agents.recipes import parse_pool
 from autoscaler.agent.descriptions import MEMORY_LEAST_BYTES
+from autoscaler.config.hypervisors import LibvirtSettings
 from autoscaler.core.model import CloudVMSize
 from autoscaler.errors import UsageError
 from autoscaler.policylang.references import Misfit, bounds, twice, unknown
@@ -55,6 +56,7 @@ class ProviderSettings:
 
     lab: LabSettings | None = field(default=None, metadata={"doc": "a lab of this machine"})
     static: tuple[HostSettings, ...] = field(default=(), metadata={"doc": "hosts that exist"})
+    libvirt: LibvirtSettings | None = field(default=None, metadata={"doc": "hosts without an agent (docs/libvirt.md)"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,14 +136,35 @@ def misfits(live: Live) -> Iterator[Misfit]:
 
 
 def _provider_misfits(live: Live, sizes: dict[str, None]) -> Iterator[Misfit]:
-    if (live.provider.lab is None) == (not live.provider.static):
-        yield ("provider",), "expected either `lab` or `static`"
+    provider = live.provider
+    if [provider.lab is None, not provider.static, provider.libvirt is None].count(False) != 1:
+        yield ("provider",), "expected one of `lab`, `static` and `libvirt`"
     if live.provider.static and not live.keys:
         yield ("provider", "static"), "hosts need keys; expected cluster.live.keys, made by `flexcapsule keys init`"
     hosts = (host.name for host in live.provider.static)
     yield from ((("provider", *steps), message) for steps, message in twice("static", "name", hosts))
     for row, host in enumerate(live.provider.static):
         yield from unknown(("provider", "static", row, "size"), "size of the catalogue", sizes, host.size)
+    if provider.libvirt is not None:
+        yield from _libvirt_misfits(provider.libvirt, sizes)
+
+
+def _libvirt_misfits(libvirt: LibvirtSettings, sizes: dict[str, None]) -> Iterator[Misfit]:
+    place = ("provider", "libvirt")
+    if not libvirt.hosts:
+        yield (*place, "hosts"), "expected one host or more"
+    yield from (
+        ((*place, *steps), message) for steps, message in twice("hosts", "name", (host.name for host in libvirt.hosts))
+    )
+    for row, host in enumerate(libvirt.hosts):
+        yield from unknown((*place, "hosts", row, "size"), "size of the catalogue", sizes, host.size)
+    try:
+        libvirt.command_line.format(address="", gateway="")
+    except (KeyError, IndexError, ValueError):
+        message = (
+            f"{brief(libvirt.command_line)} cannot be filled in; only {{address}} and {{gateway}} may stand in braces"
+        )
+        yield (*place, "command_line"), message
 
 
 def _address_misfits(live: Live) -> Iterator[Misfit]:

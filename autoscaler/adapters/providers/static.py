@@ -34,11 +34,12 @@ class StaticHosts:
         hosts: Sequence[Host],
         in_use: Mapping[str, str] | None = None,
         on_change: Callable[[Mapping[str, str]], None] = lambda _in_use: None,
+        on_sweep: Callable[[], None] = lambda: None,
     ) -> None:
         kept = in_use or {}
         self._hosts = tuple(hosts)
         self._in_use = {host.name: kept.get(host.name, host.name) for host in hosts}
-        self._on_change = on_change
+        self._on_change, self._on_sweep = on_change, on_sweep
 
     def catalogue(self) -> tuple[CloudVMSize, ...]:
         """Sizes of which a host is on the shelf."""
@@ -67,7 +68,8 @@ class StaticHosts:
             self._set(name, SHELVED)
 
     def sweep(self) -> None:
-        """Hosts that exist leave nothing behind."""
+        """Hosts that exist leave nothing behind; what is done of them meanwhile is somebody else's to finish."""
+        self._on_sweep()
 
     def failure(self, id_: str) -> str:
         del id_

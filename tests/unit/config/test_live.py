@@ -76,15 +76,23 @@ def test_a_short_one_and_what_comes_of_it(tmp_path):
     )
 
 
+LIBVIRT = (
+    "{libvirt: {driver: qemu, hosts: [{name: a, size: small, uri: 'qemu:///system'}], command_line: 'ip={address}'}}"
+)
 HOST = "{static: [{name: a, size: small, address: 192.0.2.1}]}"
 
 
 @pytest.mark.parametrize(
     ("changes", "said"),
     [
-        ([("{lab: {name: demo}}", "{}")], r"3:15: cluster.live.provider: expected one|provider: expected either"),
+        ([("{lab: {name: demo}}", "{}")], "3:15: provider: expected one of `lab`, `static` and `libvirt`"),
         ([("{lab: {name: demo}}", HOST)], "provider.static: hosts need keys; expected cluster.live.keys"),
         ([("{lab: {name: demo}}", HOST.replace("small", "smal") + "\n    keys: k")], "'smal' is no size of the catalogue; expected one of small; nearest: small"),
+        ([("{lab: {name: demo}}", LIBVIRT.replace("small", "smal"))], "hosts.0..size: 'smal' is no size of the catalogue"),
+        ([("{lab: {name: demo}}", LIBVIRT), ("{address}", "{adress}")], "only {address} and {gateway} may stand in braces"),
+        ([("{lab: {name: demo}}", "{libvirt: {hosts: []}}")], "hosts: expected one host or more"),
+        ([("{lab: {name: demo}}", LIBVIRT.replace("}}", "}, lab: {name: demo}}"))], "expected one of `lab`, `static` and"),
+        ([("{lab: {name: demo}}", LIBVIRT), ("driver: qemu", "driver: kvm")], "driver: 'kvm'"),
         ([("id: web", "id: 'we/b'")], "'we/b' cannot name app VMs"),
         ([("apart_from: [web]", "apart_from: [wbe]")], "'wbe' is no service; expected one of web; nearest: web"),
         ([("max_replicas: 3", "max_replicas: 3, min_replicas: 4")], "4 is more than max_replicas"),
