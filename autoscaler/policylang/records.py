@@ -101,7 +101,11 @@ class Recorder:
             return self._number(hint, part, optional)
         plain = self._plain(hint)
         found = plain if plain is not None else self._compound(hint, part)
-        return Annotated[found | None, BeforeValidator(or_none)] if optional else found
+        if not optional:
+            return found
+        if isinstance(found, type) and issubclass(found, Record):
+            return Annotated[found | None, BeforeValidator(or_none), NoneAsWord()]
+        return Annotated[found | None, BeforeValidator(or_none)]
 
     def _number(self, hint: Any, part: Field[Any], optional: bool) -> Any:
         unit = unit_of(part.name) or (WHOLE if hint is int else REAL)
@@ -163,6 +167,14 @@ def shown(value: Any, name: str) -> Any:
 
 def or_none(value: Any) -> Any:
     return None if value == NONE else value
+
+
+class NoneAsWord:
+    """In the JSON Schema of a record that may be absent: the word for it, which `or_none` reads."""
+
+    def __get_pydantic_json_schema__(self, core: Any, handler: Any) -> dict[str, Any]:
+        schema: dict[str, Any] = handler(core)
+        return {**schema, "anyOf": [*schema["anyOf"], {"const": NONE}]}
 
 
 def _inner(value: Any) -> Any:
