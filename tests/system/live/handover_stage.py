@@ -212,8 +212,10 @@ class Stage:
         shape: CloudVMShape = next(shape for shape in self.lab.cloud_vms if shape.name == name)
         self.lab.layout.file(f"{name}.console.log").unlink(missing_ok=True)
         self.agents[name].end()
+        machine.make_disk(self.lab, name)  # a new machine under the old name, as a cloud gives one
         machine.start(self.lab, shape)
         bringup.wait_ready(self.lab, lambda _: None, patience_s=BOOT_PATIENCE_S)
+        self._furnish(name)
         self.start(name)
 
     def link(self, name: str, state: str) -> None:

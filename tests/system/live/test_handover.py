@@ -85,7 +85,7 @@ def test_the_link_is_cut_and_comes_back(stage, side: str, point: str) -> None:
 
 
 @pytest.mark.parametrize("point", some(LEAVING))
-def test_the_cloud_vm_it_goes_to_is_killed_and_boots_again(stage, point: str) -> None:
+def test_the_cloud_vm_it_goes_to_is_killed_and_another_boots_in_its_place(stage, point: str) -> None:
     before, source, dead = stage.age(), stage.source, stage.target.name
     source.arm("hold", f"leaving:{point}")
     stage.send()
