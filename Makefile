@@ -35,11 +35,12 @@ test: .venv/.dev ## lint, types, import contracts and all tests but those that n
 	$(BIN)/pytest -rs -m "not system"
 	@echo "not run here: the tests marked system (root, QEMU, Xen): make system"
 
-system: .venv/.dev ## the tests that need root and real parts of the machine
+system: .venv/.live ## the tests that need root and real parts of the machine
 	test "$$(id -u)" != 0 || deploy/setup/packages.sh lab || echo "no lab packages: tests of the lab will be skipped"
 	test "$$(id -u)" != 0 || deploy/setup/packages.sh libos || echo "no packages to build FlexCapsule OS: its tests will be skipped"
 	test "$$(id -u)" != 0 || deploy/setup/packages.sh fuzz || echo "no clang: libFuzzer will not run"
 	test "$$(id -u)" != 0 || deploy/setup/packages.sh live || echo "no haproxy: tests of load balancing and of the live demonstration will be skipped"
+	test "$$(id -u)" != 0 || deploy/setup/packages.sh libvirt || echo "no libvirt daemon: tests with its qemu driver will be skipped"
 	test "$$(id -u)" != 0 || deploy/setup/packages.sh monitoring || echo "no Prometheus or Chromium: tests of monitoring will be skipped"
 	$(BIN)/pytest -rs -m system $(SYSTEM)
 
@@ -72,6 +73,11 @@ clean:           ## remove what the targets above made
 
 .venv/.dev: .venv/.base
 	$(PIP) --editable '.[dev]'
+	@touch $@
+
+.venv/.live: .venv/.dev
+	deploy/setup/packages.sh live
+	$(PIP) --editable '.[live]' || echo "no libvirt library: tests with it will be skipped"
 	@touch $@
 
 .venv/.all: .venv/.dev

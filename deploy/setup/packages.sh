@@ -1,5 +1,5 @@
 #!/bin/sh
-# Install what pip cannot, by Debian package name: `packages.sh base|live|lab|libos|fuzz|monitoring`. Does nothing where it is there already.
+# Install what pip cannot, by Debian package name: `packages.sh base|live|lab|libvirt|libos|fuzz|monitoring`. Does nothing where it is there already.
 # Not root, or not Debian: says what to install and goes on, so that the next step's own error is not the first sign.
 set -eu
 missing() { for package in "$@"; do dpkg -s "$package" >/dev/null 2>&1 || printf '%s ' "$package"; done; }
@@ -10,6 +10,9 @@ case "${1:-base}" in
              gcc libc6-dev iproute2 procps openssh-client socat libvirt-clients"
          # shellcheck disable=SC2086  # a list of names
          command -v dpkg >/dev/null && wanted=$(missing $packages) || wanted=$packages ;;
+    libvirt) packages="libvirt-daemon libvirt-daemon-driver-qemu libvirt-clients qemu-system-x86 iproute2 gcc libc6-dev e2fsprogs cpio"
+         # shellcheck disable=SC2086  # a list of names
+         command -v dpkg >/dev/null && wanted=$(missing $packages) || wanted=$packages ;;
     libos) packages="libxen-dev dpkg-dev gcc make xz-utils cpio tcl"
          # shellcheck disable=SC2086  # a list of names
          command -v dpkg >/dev/null && wanted=$(missing $packages) || wanted=$packages ;;
@@ -17,7 +20,7 @@ case "${1:-base}" in
          # shellcheck disable=SC2086  # a list of names
          command -v dpkg >/dev/null && wanted=$(missing $packages) || wanted=$packages ;;
     monitoring) command -v dpkg >/dev/null && wanted=$(missing prometheus chromium python3-seccomp systemd) || wanted="prometheus chromium python3-seccomp systemd" ;;
-    *) echo "usage: packages.sh base|live|lab|libos|fuzz|monitoring" >&2; exit 2 ;;
+    *) echo "usage: packages.sh base|live|lab|libvirt|libos|fuzz|monitoring" >&2; exit 2 ;;
 esac
 [ -n "$wanted" ] || exit 0
 if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then

@@ -38,8 +38,8 @@ def start(connection: Connection, step: str, spec: AppVMSpec, making: Making) ->
     return StepReport(step, DONE)
 
 
-def change(connection: Connection, step: str, request: StepRequest) -> StepReport:
-    """Stop, kill, pause, resume. Raises ActuationError for what libvirt is not asked for."""
+def change(connection: Connection, step: str, request: StepRequest) -> AppVMSpec:
+    """Stop, kill, pause, resume; what was changed. Raises ActuationError for what libvirt is not asked for."""
     guest, uuid = _needed(connection, request.subject), request.subject
     if request.kind == "stop":
         _wait_for_its_end(connection, uuid, request.patience_s)
@@ -50,7 +50,7 @@ def change(connection: Connection, step: str, request: StepRequest) -> StepRepor
         connection.pause(uuid) if request.kind == "pause" else connection.resume(uuid)
     else:
         raise ActuationError(f"{request.kind} is not offered through libvirt", temporary=False)
-    return StepReport(step, DONE)
+    return guest.spec
 
 
 def move(connection: Connection, step: str, uuid: str, route: Route, downtime_s: float) -> StepReport:

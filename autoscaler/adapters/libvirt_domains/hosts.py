@@ -15,13 +15,15 @@ from pathlib import Path
 
 from autoscaler.adapters.libvirt_domains import deeds, halves
 from autoscaler.adapters.libvirt_domains.connection import Connection, Guest
-from autoscaler.adapters.libvirt_domains.deeds import FAILED, RUNNING
+from autoscaler.adapters.libvirt_domains.deeds import DONE, FAILED, RUNNING
 from autoscaler.adapters.libvirt_domains.description import Making
-from autoscaler.agent.descriptions import HostReport, StepReport, StepRequest
+from autoscaler.agent.descriptions import AppVMReport, Ended, HostReport, StepReport, StepRequest
 from autoscaler.errors import ActuationError, FlexCapsuleError
 
 ANSWER_S = 10.0  # a host that takes longer is silent for this look
 AT_ONCE = 32
+ENDINGS = {"stop": "stopped", "kill": "killed"}
+ENDED_KEPT = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +56,7 @@ class LibvirtHosts:
         self._lock = threading.Lock()
         self._steps: dict[tuple[str, str], StepReport] = {}
         self._followed: dict[tuple[str, str], None] = {}  # begun before our time, not ended when we last asked
+        self._ended: dict[str, tuple[str, AppVMReport]] = {}  # what we ended, by uuid, until it is removed
         self._at_work: dict[str, None] = {}  # app VMs that a thread of ours is at work on
         self._seen: dict[str, list[Guest]] = {}
         self._asking: dict[str, Future[HostReport]] = {}
@@ -149,8 +152,13 @@ class LibvirtHosts:
             boot_id="",
             clock=0.0,
             can_log_dirty=True,
-            app_vms=tuple(deeds.report(guest, address) for guest in guests),
+            app_vms=(*(deeds.report(guest, address) for guest in guests), *self._ended_on(address, guests)),
         )
+
+    def _ended_on(self, address: str, guests: Sequence[Guest]) -> list[AppVMReport]:
+        """What we ended there: libvirt forgets it at once, and that one look does not show it would prove nothing."""
+        there = {guest.spec.uuid for guest in guests}
+        return [report for uuid, (host, report) in [*self._ended.items()] if host == address and uuid not in there]
 
     def _settle(self, uuid: str) -> None:
         """Asked anew: what a look saw may be over."""
@@ -193,8 +201,15 @@ class LibvirtHosts:
         connection = self._connections[address]
         if request.spec is not None:
             return deeds.start(connection, step, request.spec, self._making)
+        if request.kind == "remove":
+            self._ended.pop(request.uuid, None)
+            return StepReport(step, DONE)
         if request.kind != "migrate":
-            return deeds.change(connection, step, request)
+            spec = deeds.change(connection, step, request)
+            if request.kind in ENDINGS:
+                self._ended[spec.uuid] = (address, AppVMReport(spec, "stopped", Ended(ENDINGS[request.kind], at=0.0)))
+                self._ended = dict([*self._ended.items()][-ENDED_KEPT:])
+            return StepReport(step, DONE)
         if request.target not in self._hosts:
             raise ActuationError(f"there is no host {request.target}", temporary=False)
         there = self._hosts[request.target]
