@@ -207,7 +207,8 @@ class Connection:
 
     def _opened(self) -> Any:
         with self._lock:
-            if self._open is None:
+            if self._open is None or not self._open.isAlive():
+                self._open = None
                 self._open = libvirt.open(self.uri)
                 with suppress(libvirt.libvirtError):  # a hypervisor in this process has no line to keep alive
                     self._open.setKeepAlive(KEEP_ALIVE_S, KEEP_ALIVE_MISSED)

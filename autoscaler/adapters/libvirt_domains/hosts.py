@@ -48,9 +48,11 @@ class LibvirtHosts:
         *,
         downtime_s: float = 0.0,
         bandwidth_mib_per_s: int = 0,
+        answer_s: float = ANSWER_S,
         connect: Callable[[str], Connection] = Connection,
     ) -> None:
         self._hosts = {host.name: host for host in hosts}
+        self._answer_s = answer_s
         self._making, self._downtime_s, self._bandwidth = making, downtime_s, bandwidth_mib_per_s
         self._connections = {host.name: connect(host.uri) for host in hosts}
         self._lock = threading.Lock()
@@ -69,10 +71,12 @@ class LibvirtHosts:
             raise ActuationError(f"libvirt of {address} still has not answered", temporary=True)
         asked = self._pool.submit(self._look, address)
         try:
-            return asked.result(ANSWER_S)
+            return asked.result(self._answer_s)
         except Late:
             self._asking[address] = asked
-            raise ActuationError(f"libvirt of {address} did not answer in {ANSWER_S:g} s", temporary=True) from None
+            raise ActuationError(
+                f"libvirt of {address} did not answer in {self._answer_s:g} s", temporary=True
+            ) from None
 
     def put_step(self, address: str, step: str, request: StepRequest) -> StepReport:
         known = self.step(address, step)

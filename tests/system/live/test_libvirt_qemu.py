@@ -103,9 +103,15 @@ def hosts(stage: TwoHosts, files: Path) -> Iterator[LibvirtHosts]:
     assert stage.guests() == []
 
 
+def _asked(hosts: LibvirtHosts, name: str):
+    with suppress(ActuationError):
+        return hosts.host(name)
+    return None
+
+
 def swept(hosts: LibvirtHosts) -> None:
     for name in ("a", "b"):
-        for app_vm in hosts.host(name).app_vms:
+        for app_vm in patiently(lambda name=name: _asked(hosts, name)).app_vms:
             if app_vm.state == "stopped":
                 continue
             hosts.put_step(name, f"sweep-{uuid.uuid4().hex}", StepRequest("kill", uuid=app_vm.spec.uuid))
