@@ -78,6 +78,7 @@ def test_a_start_put_again_is_one_app_vm(hosts):
     made = spec()
     for _ in range(3):
         hosts.put_step("a", "e:1", StepRequest("start", spec=made))
+    assert carried_out(hosts, "e:1", StepRequest("start", spec=made)).outcome == "done"
     assert carried_out(hosts, "e:2", StepRequest("start", spec=made)).outcome == "done"
     assert len(hosts.host("a").app_vms) == 1
 
