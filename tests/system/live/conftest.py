@@ -58,7 +58,7 @@ def lab() -> Iterator[Record]:
         return
     if os.geteuid() != 0:
         pytest.skip("a lab needs root (network namespaces and taps)")
-    name = f"t{os.getpid()}a"
+    name = f"t{os.getpid()}v"
     try:
         ready = image.ensure(print)
         shapes = bringup.shapes(2, 1, MEMORY_MIB)
