@@ -84,8 +84,9 @@ def _cluster_text(cluster: Cluster) -> str:
     """What is special about it: nothing where it is a simulated one."""
     if cluster.live is None:
         return ""
-    lab = cluster.live.provider.lab
-    where = f"lab {lab.name}" if lab is not None else _size(cluster.live.provider.static, "host")
+    provider = cluster.live.provider
+    hosts = provider.static if provider.libvirt is None else provider.libvirt.hosts
+    where = f"lab {provider.lab.name}" if provider.lab is not None else _size(hosts, "host")
     return f" of a real cluster ({where}, {_size(cluster.live.services, 'service')})"
 
 

@@ -161,7 +161,9 @@ def libvirt_hosts(settings: LibvirtSettings) -> LibvirtHosts:
     hosts = [
         LibvirtHost(host.name, host.uri, host.migrate_uri or host.uri, host.transfer_uri) for host in settings.hosts
     ]
-    return LibvirtHosts(hosts, making, downtime_s=settings.downtime_s, bandwidth_mib_per_s=settings.bandwidth_mib_per_s)
+    return LibvirtHosts(
+        hosts, making, downtime_s=settings.downtime_s, bandwidth_bytes_per_s=settings.bandwidth_bytes_per_s
+    )
 
 
 def _provider(live: Live, keeper: Keeper) -> Provider:

@@ -44,4 +44,4 @@ class LibvirtSettings:
     cpu: str = _told("qemu64", "qemu: the CPU model of app VMs, one that all hosts have")
     emulated: bool = _told(False, "qemu: without KVM")
     downtime_s: float = _told(0.0, "longest pause of a migration; 0: the driver's own", ge=0.0, le=60.0)
-    bandwidth_mib_per_s: int = _told(0, "most that a migration sends; 0: the driver's own", ge=0, le=1 << 20)
+    bandwidth_bytes_per_s: float = _told(0.0, "most that a migration sends; 0: the driver's own", ge=0.0, le=1e12)

@@ -34,7 +34,7 @@ except ImportError:  # the optional group `live` brings it
 KEEP_ALIVE_S, KEEP_ALIVE_MISSED = 5, 3  # a host that is silent for so long is given up, and what waits for it ends
 POOL = "flexcapsule-images"
 CHUNK_BYTES = 1 << 18
-NANOSECOND = 1e-9
+NANOSECOND, MIB = 1e-9, 1 << 20
 _events_once = threading.Lock()
 _events_run = False
 
@@ -122,13 +122,13 @@ class Connection:
             kind, live = libvirt.VIR_DOMAIN_METADATA_ELEMENT, libvirt.VIR_DOMAIN_AFFECT_LIVE
             _needed(host, uuid).setMetadata(kind, note_element(notes_text(notes)), "steps", STEPS_NOTE, live)
 
-    def migrate(self, uuid: str, to: str, transfer: str, bandwidth_mib_per_s: int) -> None:
+    def migrate(self, uuid: str, to: str, transfer: str, bandwidth_bytes_per_s: float) -> None:
         """Live; returns when it is over. The source's libvirt leads it, so that it goes on when we die."""
         parameters: dict[str, Any] = {}
         if transfer:
             parameters[libvirt.VIR_MIGRATE_PARAM_URI] = transfer
-        if bandwidth_mib_per_s:
-            parameters[libvirt.VIR_MIGRATE_PARAM_BANDWIDTH] = bandwidth_mib_per_s
+        if bandwidth_bytes_per_s:
+            parameters[libvirt.VIR_MIGRATE_PARAM_BANDWIDTH] = max(1, round(bandwidth_bytes_per_s / MIB))  # its unit
         with self._told() as host:
             flags = libvirt.VIR_MIGRATE_LIVE | libvirt.VIR_MIGRATE_PEER2PEER
             _needed(host, uuid).migrateToURI3(to, parameters, flags)

@@ -21,13 +21,13 @@ DONE, FAILED, RUNNING = "done", "failed", "running"
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """Where a migration goes to, and how; see LibvirtHost. `bandwidth_mib_per_s` 0: as the driver has it."""
+    """Where a migration goes to, and how; see LibvirtHost. `bandwidth_bytes_per_s` 0: as the driver has it."""
 
     target: str
     connection: Connection
     migrate_uri: str
     transfer_uri: str
-    bandwidth_mib_per_s: int
+    bandwidth_bytes_per_s: float
 
 
 def start(connection: Connection, step: str, spec: AppVMSpec, making: Making) -> StepReport:
@@ -61,7 +61,7 @@ def move(connection: Connection, step: str, uuid: str, route: Route, downtime_s:
     if downtime_s:
         threading.Thread(target=_limit, args=(connection, uuid, downtime_s, over), daemon=True).start()
     try:
-        connection.migrate(uuid, route.migrate_uri, route.transfer_uri, route.bandwidth_mib_per_s)
+        connection.migrate(uuid, route.migrate_uri, route.transfer_uri, route.bandwidth_bytes_per_s)
     finally:
         over.set()
     total_s, figures = time.monotonic() - began, route.connection.arrival(uuid)

@@ -38,7 +38,7 @@ class LibvirtHost:
 
 
 class LibvirtHosts:
-    """Implements `Runtimes`; a host's address is its name. `downtime_s`: the longest pause of a migration, `bandwidth_mib_per_s`: the
+    """Implements `Runtimes`; a host's address is its name. `downtime_s`: the longest pause of a migration, `bandwidth_bytes_per_s`: the
     most it may send, 0 = as the driver has it."""
 
     def __init__(
@@ -47,13 +47,13 @@ class LibvirtHosts:
         making: Making,
         *,
         downtime_s: float = 0.0,
-        bandwidth_mib_per_s: int = 0,
+        bandwidth_bytes_per_s: float = 0.0,
         answer_s: float = ANSWER_S,
         connect: Callable[[str], Connection] = Connection,
     ) -> None:
         self._hosts = {host.name: host for host in hosts}
         self._answer_s = answer_s
-        self._making, self._downtime_s, self._bandwidth = making, downtime_s, bandwidth_mib_per_s
+        self._making, self._downtime_s, self._bandwidth = making, downtime_s, bandwidth_bytes_per_s
         self._connections = {host.name: connect(host.uri) for host in hosts}
         self._lock = threading.Lock()
         self._steps: dict[tuple[str, str], StepReport] = {}

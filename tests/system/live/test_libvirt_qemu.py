@@ -191,7 +191,7 @@ def test_a_guest_answers_while_it_moves_between_two_daemons(stage, hosts, files)
 def test_a_downtime_limit_and_a_bandwidth_reach_the_driver(stage, hosts, files):
     moving = started(hosts, files, "a")
     answering(stage, moving.address).__exit__(None, None, None)
-    other = runtimes(stage, IMAGES, bandwidth_mib_per_s=SLOW_MIB_PER_S, downtime_s=0.5)
+    other = runtimes(stage, IMAGES, bandwidth_bytes_per_s=SLOW_MIB_PER_S * MIB, downtime_s=0.5)
     slow = carried_out(other, "a", StepRequest("migrate", uuid=moving.uuid, target="b", address="b"))
     other.close()
     quick = carried_out(hosts, "b", StepRequest("migrate", uuid=moving.uuid, target="a", address="a"))
@@ -204,7 +204,7 @@ def test_what_a_restarted_controller_is_told_of_a_move(stage, hosts, files):
     """Memory gone, while it was under way, and after it: the same step is one move, and its end is told."""
     moving = started(hosts, files, "a")
     answering(stage, moving.address).__exit__(None, None, None)
-    first = runtimes(stage, IMAGES, bandwidth_mib_per_s=SLOW_MIB_PER_S)
+    first = runtimes(stage, IMAGES, bandwidth_bytes_per_s=SLOW_MIB_PER_S * MIB)
     request = StepRequest("migrate", uuid=moving.uuid, target="b", address="b")
     put(first, "a", request, "e:move")
     patiently(lambda: hosts.step("a", "e:move") is not None)
@@ -225,7 +225,7 @@ def test_what_a_restarted_controller_is_told_of_a_move(stage, hosts, files):
 def test_a_daemon_killed_in_the_middle_of_a_move_leaves_one_copy(stage, hosts, files, victim, after_s):
     moving = started(hosts, files, "a")
     answering(stage, moving.address).__exit__(None, None, None)
-    slow = runtimes(stage, IMAGES, bandwidth_mib_per_s=SLOW_MIB_PER_S)
+    slow = runtimes(stage, IMAGES, bandwidth_bytes_per_s=SLOW_MIB_PER_S * MIB)
     step = put(slow, "a", StepRequest("migrate", uuid=moving.uuid, target="b", address="b"))
     patiently(lambda: (found := hosts.step("a", step)) is not None and found.outcome == "running")
     time.sleep(after_s)

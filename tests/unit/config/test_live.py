@@ -9,6 +9,7 @@ import pytest
 
 from autoscaler.cli.live_assembly import keys_directory, recipe
 from autoscaler.config import read_config
+from autoscaler.config.hypervisors import LibvirtHostSettings, LibvirtSettings
 from autoscaler.config.live import HAProxySettings, Live, LiveService
 from autoscaler.core.model import CloudVMSize
 from autoscaler.errors import PolicyError
@@ -16,6 +17,7 @@ from autoscaler.policylang.records import key_of
 from autoscaler.policylang.tree import parse, plain, read_source
 
 EXAMPLE = Path(__file__).parents[3] / "docs" / "live.yaml"
+WITH_LIBVIRT = EXAMPLE.with_name("libvirt.yaml")
 
 
 def live(path: Path) -> Live:
@@ -32,6 +34,13 @@ def test_the_example_is_valid_and_so_is_the_choice_that_it_leaves(tmp_path):
     path = tmp_path / "hosts.yaml"
     path.write_text(f"{before}{hosts}\n\n{after}".replace('keys: ""', "keys: keys").split("    load_balancer:")[0])
     assert [host.name for host in live(path).provider.static] == ["rack1", "rack2"]
+
+
+def test_the_example_with_libvirt_is_valid_and_says_every_setting():
+    assert [host.name for host in live(WITH_LIBVIRT).provider.libvirt.hosts] == ["rack1", "rack2"]
+    document = plain(parse(read_source(WITH_LIBVIRT)))["cluster"]["live"]["provider"]["libvirt"]
+    assert set(document) == {key_of(part.name) for part in fields(LibvirtSettings)}
+    assert set(document["hosts"][0]) == {key_of(part.name) for part in fields(LibvirtHostSettings)}
 
 
 def test_the_example_says_every_setting():
