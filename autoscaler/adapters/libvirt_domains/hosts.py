@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future
 from concurrent.futures import TimeoutError as Late
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
+from typing import Any, TypeVar
 
 from autoscaler.adapters.libvirt_domains import deeds, halves
 from autoscaler.adapters.libvirt_domains.connection import Connection, Guest
@@ -20,8 +22,8 @@ from autoscaler.adapters.libvirt_domains.description import Making
 from autoscaler.agent.descriptions import AppVMReport, Ended, HostReport, StepReport, StepRequest
 from autoscaler.errors import ActuationError, FlexCapsuleError
 
+T = TypeVar("T")
 ANSWER_S = 10.0  # a host that takes longer is silent for this look
-AT_ONCE = 32
 ENDINGS = {"stop": "stopped", "kill": "killed"}
 ENDED_KEPT = 64
 
@@ -61,22 +63,10 @@ class LibvirtHosts:
         self._ended: dict[str, tuple[str, AppVMReport]] = {}  # what we ended, by uuid, until it is removed
         self._at_work: dict[str, None] = {}  # app VMs that a thread of ours is at work on
         self._seen: dict[str, list[Guest]] = {}
-        self._asking: dict[str, Future[HostReport]] = {}
-        self._pool = ThreadPoolExecutor(AT_ONCE, thread_name_prefix="libvirt")
+        self._hanging: dict[str, Future[Any]] = {}
 
     def host(self, address: str) -> HostReport:
-        before = self._asking.pop(address, None)
-        if before is not None and not before.done():
-            self._asking[address] = before
-            raise ActuationError(f"libvirt of {address} still has not answered", temporary=True)
-        asked = self._pool.submit(self._look, address)
-        try:
-            return asked.result(self._answer_s)
-        except Late:
-            self._asking[address] = asked
-            raise ActuationError(
-                f"libvirt of {address} did not answer in {self._answer_s:g} s", temporary=True
-            ) from None
+        return self._ask(address, lambda: self._look(address))
 
     def put_step(self, address: str, step: str, request: StepRequest) -> StepReport:
         known = self.step(address, step)
@@ -88,7 +78,7 @@ class LibvirtHosts:
                 return self._steps[address, step]
             self._steps[address, step] = begun
             self._at_work[request.subject] = None
-        self._pool.submit(self._carry_out, address, step, request)
+        _begun(lambda: self._carry_out(address, step, request))
         return begun
 
     def step(self, address: str, step: str) -> StepReport | None:
@@ -97,6 +87,9 @@ class LibvirtHosts:
         return known if known is not None else self.steps(address).get(step)
 
     def steps(self, address: str) -> Mapping[str, StepReport]:
+        return self._ask(address, lambda: self._all_steps(address))
+
+    def _all_steps(self, address: str) -> Mapping[str, StepReport]:
         found: dict[str, StepReport] = {}
         for guest in self._connections[address].guests():
             for note in guest.notes:
@@ -116,7 +109,7 @@ class LibvirtHosts:
             self._followed.pop((address, step), None)
 
     def has_image(self, address: str, digest: str) -> bool:
-        return self._connections[address].has_file(self._making.images, digest)
+        return self._ask(address, lambda: self._connections[address].has_file(self._making.images, digest))
 
     def push_image(self, address: str, digest: str, path: Path) -> None:
         self._connections[address].put_file(self._making.images, digest, path)
@@ -132,16 +125,30 @@ class LibvirtHosts:
         seen = [guest for guests in self._seen.values() for guest in guests]
         for uuid in dict.fromkeys(guest.spec.uuid for guest in seen if halves.halved(guest)):
             if uuid not in self._at_work:
-                self._settle(uuid)
+                self._at_work[uuid] = None
+                _begun(partial(self._settle, uuid))
 
     def busy(self) -> bool:
         """Whether a step is under way."""
         return bool(self._at_work)
 
     def close(self) -> None:
-        self._pool.shutdown(wait=False, cancel_futures=True)
         for connection in self._connections.values():
             connection.close()
+
+    def _ask(self, address: str, question: Callable[[], T]) -> T:
+        """The answer, within what the loop may wait for. A host that hangs is asked again when it has come round."""
+        hanging = self._hanging.get(address)
+        if hanging is not None and not hanging.done():
+            raise ActuationError(f"libvirt of {address} still has not answered", temporary=True)
+        asked = _begun(question)
+        try:
+            return asked.result(self._answer_s)
+        except Late:
+            self._hanging[address] = asked
+            raise ActuationError(
+                f"libvirt of {address} did not answer in {self._answer_s:g} s", temporary=True
+            ) from None
 
     def _look(self, address: str) -> HostReport:
         connection = self._connections[address]
@@ -165,7 +172,13 @@ class LibvirtHosts:
         return [report for uuid, (host, report) in [*self._ended.items()] if host == address and uuid not in there]
 
     def _settle(self, uuid: str) -> None:
-        """Asked anew: what a look saw may be over."""
+        """Asked anew, in a thread of its own: what a look saw may be over."""
+        try:
+            self._resolve(uuid)
+        finally:
+            self._at_work.pop(uuid, None)
+
+    def _resolve(self, uuid: str) -> None:
         copies: dict[str, Guest] = {}
         silent = []
         for name, connection in self._connections.items():
@@ -232,3 +245,17 @@ class LibvirtHosts:
                 if found is not None:
                     return deeds.told(found, guest, name)
         return StepReport(step, FAILED, "its app VM is gone")
+
+
+def _begun(what: Callable[[], T]) -> Future[T]:
+    """In a thread that the end of the process does not wait for: a move goes on without us, and a host may hang for ever."""
+    future: Future[T] = Future()
+
+    def carry_out() -> None:
+        try:
+            future.set_result(what())
+        except BaseException as error:  # noqa: BLE001  for whoever asks for the result
+            future.set_exception(error)
+
+    threading.Thread(target=carry_out, name="libvirt", daemon=True).start()
+    return future
