@@ -20,6 +20,7 @@ from autoscaler.strategies.consolidate import Consolidation
 from autoscaler.strategies.hold import Hold
 from autoscaler.strategies.optimal import Optimal
 from autoscaler.strategies.planetlab import PlanetLab
+from autoscaler.strategies.steady import Steady
 from autoscaler.strategies.target_tracking import TargetTracking
 from autoscaler.strategies.threshold import Threshold
 
@@ -33,6 +34,7 @@ BUILT_IN: Mapping[str, type] = {
     "composite": Composite,
     "optimal": Optimal,
     "planetlab": PlanetLab,
+    "steady": Steady,
 }
 
 

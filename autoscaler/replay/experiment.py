@@ -16,10 +16,7 @@ from autoscaler.core.policy import Policy
 from autoscaler.core.snapshot import FloatArray
 from autoscaler.errors import UsageError
 from autoscaler.packing import quick
-from autoscaler.packing.overload import judge
-from autoscaler.packing.pabfd import Turn
 from autoscaler.packing.places import Hosts, Moment
-from autoscaler.packing.selection import SELECTIONS
 from autoscaler.replay.outcome import Outcome
 from autoscaler.sim.cloudsim import facts
 from autoscaler.sim.cloudsim.demand import ask
@@ -28,6 +25,7 @@ from autoscaler.sim.cloudsim.founding import first_fit, least_power
 from autoscaler.sim.cloudsim.ledger import Bill, full_power_kwh, settle
 from autoscaler.sim.traces import Trace
 from autoscaler.strategies.planetlab import PlanetLab
+from autoscaler.strategies.steady import Steady
 
 PRICE_PER_KWH = 0.10  # `cost` is energy at this price: the experiment knows no other
 MIXED_SEED = 0x504C  # keeps shuffles apart from other uses of the same seed
@@ -58,10 +56,10 @@ def experiment(trace: Trace, policy: Policy, seed: int, hosts: int = facts.HOSTS
             f"{facts.SAMPLES} samples, {facts.INTERVAL_S:g} s apart, of app VMs (the PlanetLab layout)"
         )
     strategy = registry.build(policy.strategy)
-    if not isinstance(strategy, PlanetLab):
+    if not isinstance(strategy, PlanetLab | Steady):
         raise UsageError(
-            f"policy {policy.name!r} has strategy {policy.strategy.name!r}; --world cloudsim knows only 'planetlab' "
-            "(policies/planetlab/); for other strategies use --world planetlab"
+            f"policy {policy.name!r} has strategy {policy.strategy.name!r}; --world cloudsim knows only 'planetlab' and "
+            "'steady' (policies/planetlab/); for other strategies use --world planetlab"
         )
     if quick.HERE:
         quick.warm()
@@ -72,22 +70,18 @@ def experiment(trace: Trace, policy: Policy, seed: int, hosts: int = facts.HOSTS
     return Outcome(policy.name, trace.name, seed, score, simulation_s=simulation_s)
 
 
-def _score(percent: FloatArray, strategy: PlanetLab, hosts: Hosts) -> Mapping[str, float]:
+def _score(percent: FloatArray, strategy: PlanetLab | Steady, hosts: Hosts) -> Mapping[str, float]:
     asked = ask(percent)
-    still = strategy.detector == "none"
+    still = isinstance(strategy, PlanetLab) and strategy.detector == "none"
     placement = first_fit(hosts, asked.kind) if still else least_power(hosts, asked.kind)
     bill = settle(hosts, asked, run(hosts, asked, placement, None if still else _decider(strategy)))
-    energy_kwh = full_power_kwh(hosts, asked) if strategy.power == "full" else bill.energy_kwh
-    return _figures(bill, energy_kwh)
+    full = isinstance(strategy, PlanetLab) and strategy.power == "full"
+    return _figures(bill, full_power_kwh(hosts, asked) if full else bill.energy_kwh)
 
 
-def _decider(strategy: PlanetLab) -> Decide:
-    assert strategy.detector != "none"
-    detects, select = judge(strategy.detector, strategy.safety), SELECTIONS[strategy.selection]
-
+def _decider(strategy: PlanetLab | Steady) -> Decide:
     def decide(hosts: Hosts, moment: Moment, window: FloatArray) -> Moves:
-        detects.look(moment.demand, window)
-        relief, emptied = Turn(hosts, moment, detects, select).moves()
+        relief, emptied = strategy.turn(hosts, moment, window)
         return relief + emptied
 
     return decide

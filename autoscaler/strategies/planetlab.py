@@ -8,13 +8,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Literal
 
 from autoscaler.core.proposals import Proposal
-from autoscaler.core.snapshot import Snapshot
-from autoscaler.packing.selection import SelectionName
+from autoscaler.core.snapshot import FloatArray, Snapshot
+from autoscaler.packing.overload import judge
+from autoscaler.packing.pabfd import Turn
+from autoscaler.packing.places import Hosts, Moment
+from autoscaler.packing.selection import SELECTIONS, SelectionName
 from autoscaler.strategies.parameters import ratio
-from autoscaler.strategies.planetlab_turn import propose
+from autoscaler.strategies.planetlab_turn import Moves, propose
 
 Detector = Literal["none", "thr", "iqr", "mad", "lr"]
 Power = Literal["scaled", "full"]
@@ -50,4 +54,12 @@ class PlanetLab:
     def propose(self, snapshot: Snapshot) -> Sequence[Proposal]:
         if self.detector == "none":
             return ()
-        return propose(snapshot, self.detector, self.safety, self.selection, self.memory_overcommit)
+        return propose(snapshot, self.memory_overcommit, partial(self.turn, settled=True))
+
+    def turn(self, hosts: Hosts, moment: Moment, window: FloatArray, *, settled: bool = False) -> tuple[Moves, Moves]:
+        """Straight over arrays: the moves that relieve, and those that empty. `settled`: see pabfd."""
+        if self.detector == "none":
+            return [], []
+        detects = judge(self.detector, self.safety)
+        detects.look(moment.demand, window)
+        return Turn(hosts, moment, detects, SELECTIONS[self.selection], settled=settled).moves()

@@ -1,12 +1,12 @@
-"""One turn of the PlanetLab policies on a snapshot: what pabfd would move, as proposals.
+"""One turn over arrays (pabfd, steady) on a snapshot: what it would move, as proposals.
 
-Separate from the strategy's parameters because this is the translation: cloud VMs and spare ones become hosts, moves become
+Separate from the strategies' parameters because this is the translation: cloud VMs and spare ones become hosts, moves become
 separate and consolidate. Pins and app VMs that must stay apart are the guards' business.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,14 +14,16 @@ import numpy as np
 from autoscaler.core.model import CloudVMSize
 from autoscaler.core.proposals import Consolidate, Move, Proposal, Separate
 from autoscaler.core.snapshot import CPU, FloatArray, IntArray, Snapshot
-from autoscaler.packing.overload import WINDOW_SAMPLES, DetectorName, judge
-from autoscaler.packing.pabfd import Turn
+from autoscaler.packing.overload import WINDOW_SAMPLES
 from autoscaler.packing.places import Hosts, Moment
 from autoscaler.packing.power import PowerCurves, curve
-from autoscaler.packing.selection import SELECTIONS, Candidates, SelectionName
+from autoscaler.packing.selection import Candidates
 from autoscaler.strategies.reading import app_vms_at_rest, cloud_vms_at_rest
 
 SPARES_PER_SIZE = 16  # cloud VMs that may be rented in one turn, of each size
+
+Moves = list[tuple[int, int]]  # (app VM, host)
+Decide = Callable[[Hosts, Moment, FloatArray], tuple[Moves, Moves]]  # those that relieve, those that empty
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -33,17 +35,13 @@ class _Park:
     hosts: Hosts
 
 
-def propose(
-    snapshot: Snapshot, detector: DetectorName, safety: float, selection: SelectionName, memory_overcommit: float
-) -> list[Proposal]:
+def propose(snapshot: Snapshot, memory_overcommit: float, turn: Decide) -> list[Proposal]:
     """Separate what is overloaded, consolidate what is least loaded."""
     park = _park(snapshot)
     if not len(snapshot.app_vms) or not (park.row >= 0).any():
         return []
     moment, window = _moment(snapshot, park, memory_overcommit)
-    detects = judge(detector, safety)
-    detects.look(moment.demand, window)
-    relief, emptied = Turn(park.hosts, moment, detects, SELECTIONS[selection], settled=True).moves()
+    relief, emptied = turn(park.hosts, moment, window)
     source = {app: host for host, apps in enumerate(moment.residents) for app in apps}
     separates = [_separate(snapshot, park, moment, host, moves) for host, moves in _by_source(relief, source).items()]
     consolidates = [
