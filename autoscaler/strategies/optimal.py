@@ -16,8 +16,8 @@ from autoscaler.core.model import AppVM
 from autoscaler.core.proposals import Advice, Proposal
 from autoscaler.core.snapshot import NOWHERE, FloatArray, Snapshot
 from autoscaler.core.steps import Certificate
-from autoscaler.packing.problem import objective
-from autoscaler.packing.solve import Answer, Effort, solve
+from autoscaler.packing.problem import kept, objective
+from autoscaler.packing.solve import Answer, Effort, floor, solve
 from autoscaler.strategies import demand as demands
 from autoscaler.strategies import parameters
 from autoscaler.strategies.actions import Script
@@ -110,18 +110,46 @@ class Optimal:
             bound = Certificate(found.objective, found.lower_bound)
             script = Script(snapshot, Question(relief, question.rows), found.packing, why, _evidence(found))
             return script.proposals(), bound
-        found = self.answer(question)
+        hopeless = self._hopeless(question)
+        found = hopeless or self.answer(question)
         if found.packing is None:
             return [], None
+        if hopeless:
+            return self._letting_go(snapshot, question, found)
         now, moving = objective(problem, question.stay), self._disruption(question, found)
-        saved = now - found.objective  # moving is in it
+        saved = (
+            now - found.objective
+        )  # moving is in it; what is idle is in neither: it goes by itself, whatever moving saves
         if saved < max((self.hurdle - 1) * moving, self.least_saving_fraction * now) or saved <= 0:
-            return [], Certificate(now, min(found.lower_bound, now))
+            return self._letting_go(snapshot, question, found)
         hours = self.horizon_s / HOUR_S
         why = f"all together saves {saved:.4f} in {hours:g} h, after {moving:.4f} for moving"
         evidence = {**_evidence(found), "saved": saved, "moving_cost": moving}
         certificate = Certificate(found.objective, found.lower_bound)
         return Script(snapshot, question, found.packing, why, evidence).proposals(), certificate
+
+    def _hopeless(self, question: Question) -> Answer | None:
+        """Staying, as an answer, where not even the bound is far enough below it: nothing need be looked for."""
+        problem = question.problem
+        if (problem.present == NOWHERE).any():
+            return None
+        now, bound = objective(problem, question.stay), floor(problem)
+        return Answer(question.stay, now, min(bound, now)) if now - bound < self.least_saving_fraction * now else None
+
+    def _letting_go(
+        self, snapshot: Snapshot, question: Question, found: Answer
+    ) -> tuple[list[Proposal], Certificate | None]:
+        """Moving does not pay: only cloud VMs that nobody is on, or is to come to, are released."""
+        assert found.packing is not None
+        problem, now = question.problem, question.price_of_staying
+        packing = question.without_idle(found.packing)
+        idle = question.idle & ~kept(problem, packing)
+        saved = float(problem.bin_price[idle].sum())
+        bound = Certificate(now - saved, min(found.lower_bound, now - saved))
+        if not idle.any():
+            return [], bound
+        why = f"that saves {saved:.4f} in {self.horizon_s / HOUR_S:g} h and moves nobody"
+        return Script(snapshot, question, packing, why, {**_evidence(found), "saved": saved}).proposals(), bound
 
     @staticmethod
     def _disruption(question: Question, found: Answer) -> float:

@@ -13,7 +13,7 @@ import numpy as np
 from autoscaler.core.migration import predict
 from autoscaler.core.model import AppVM
 from autoscaler.core.snapshot import DIRTY, NOWHERE, BoolArray, FloatArray, IntArray, Snapshot
-from autoscaler.packing.problem import Packing, Problem
+from autoscaler.packing.problem import Packing, Problem, objective
 from autoscaler.strategies.reading import app_vms_at_rest, cloud_vms_at_rest
 
 HOUR_S = 3600.0
@@ -61,6 +61,22 @@ class Question:
     def stay(self) -> Packing:
         """Everybody stays; replicas to come are nowhere."""
         return Packing(self.problem.present, np.zeros(0, dtype=np.int64))
+
+    @property
+    def idle(self) -> BoolArray:
+        """(bins,) paid for, with nobody on them, and free to be released."""
+        here = np.bincount(self.problem.present[self.problem.present != NOWHERE], minlength=self.problem.bins)
+        return np.asarray((here == 0) & ~self.problem.fixed)
+
+    @property
+    def price_of_staying(self) -> float:
+        """What it costs over the horizon to leave all as it is: what is idle is paid for as well."""
+        return objective(self.problem, self.stay) + float(self.problem.bin_price[self.idle].sum())
+
+    def without_idle(self, packing: Packing) -> Packing:
+        """Everybody stays; only what is idle and not needed by `packing` for replicas to come is let go."""
+        coming = self.problem.present == NOWHERE
+        return Packing(np.where(coming, packing.place, self.problem.present), packing.rented)
 
 
 def must_move(problem: Problem) -> bool:
@@ -161,7 +177,7 @@ def _moving(snapshot: Snapshot, rows: IntArray, weights: Weights) -> FloatArray:
     dirty = np.nan_to_num(snapshot.latest(DIRTY)) if DIRTY in snapshot.usage else np.zeros(len(snapshot.app_vms))
     memory, costs = snapshot.memory_in_use_bytes, np.zeros(len(rows))
     for item, row in enumerate(rows.tolist()):
-        told = predict(float(memory[row]), float(dirty[row]), weights.bandwidth_bytes_per_s)
+        told = snapshot.correction.of(predict(float(memory[row]), float(dirty[row]), weights.bandwidth_bytes_per_s))
         costs[item] = (
             told.downtime_s * weights.downtime_price_per_s
             + told.total_s * weights.moving_price_per_s

@@ -54,6 +54,32 @@ def test_nothing_is_moved_where_it_does_not_pay() -> None:
     assert advice.certificate.objective == pytest.approx(4.0)  # two mediums for an hour
 
 
+def test_an_empty_cloud_vm_is_released_though_nothing_else_is_to_gain() -> None:
+    """One of many: far below `least_saving` of the bill, but it costs nobody a move."""
+    full = {f"c{n}": [app(f"a{n}", mib=1800)] for n in range(30)}
+    advice = Optimal().propose(snapshot(cluster({**full, "idle": []}, cpu={f"a{n}": 0.99 for n in range(30)})))
+    (only,) = advice
+    assert (type(only), only.cloud_vm, only.moves) == (Consolidate, "idle", ())
+    assert only.evidence["saved"] == pytest.approx(2.0)
+    assert advice.certificate is not None
+    assert advice.certificate.objective == pytest.approx(60.0)
+
+
+def test_what_idles_pays_for_nobodys_move() -> None:
+    """The saving of a move counts without the cloud VM that could go anyway."""
+    dear = Optimal(downtime_price_per_minute=500.0)  # 1.67 for a move of 0.2 s, hurdle 3: 2.0 saved do not suffice
+    places = {"c1": ["a", "b"], "c2": ["c"], "idle": []}
+    wished = dear.propose(snapshot(cluster(places, cpu=dict.fromkeys("abc", 0.9))))
+    assert [(type(p), p.cloud_vm) for p in wished] == [(Consolidate, "idle")]
+
+
+def test_an_empty_cloud_vm_is_kept_for_replicas_to_come() -> None:
+    web = service("web", at_least=2, mib=1900)
+    places = {"c1": [app("web-1", mib=1900)], "idle": []}
+    wished = Optimal().propose(snapshot(cluster(places, services=[web], cpu={"web-1": 0.9})))
+    assert {type(p) for p in wished} == {ScaleOut}
+
+
 def test_an_overloaded_cloud_vm_is_relieved_and_nobody_else_moves() -> None:
     tenants = [app(name, cores=2.0) for name in ("a", "b", "c")]
     full = cluster({"c1": tenants, "c2": ["d"]}, cpu={"a": 1.6, "b": 1.6, "c": 1.6, "d": 0.4})
