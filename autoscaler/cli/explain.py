@@ -14,7 +14,7 @@ from autoscaler.errors import UsageError
 if TYPE_CHECKING:
     from autoscaler.adapters.decisions import JournalReader
     from autoscaler.core.audit import AuditRecord
-    from autoscaler.telemetry.reports import DecisionReport
+    from autoscaler.telemetry.reports import DecisionReport, ExpectedReport
 
 
 def explain(
@@ -92,6 +92,8 @@ def _told(reader: JournalReader, audit: AuditRecord, about: str | None = None) -
             "reason": ended.reason,
             "total_s": ended.total_s,
             "downtime_s": ended.downtime_s,
+            "sent_bytes": ended.sent_bytes,
+            "phases": dict(ended.phases),
         }
         for ended in reader.outcomes(audit.decision.id)
     ]
@@ -111,8 +113,10 @@ def _lines(told: dict[str, Any]) -> Iterator[str]:
     from autoscaler.cli import render
     from autoscaler.telemetry.reports import DecisionReport
 
-    outcomes = {ended["step"]: _outcome(ended) for ended in told["outcomes"]}
-    yield from render.decision(DecisionReport.model_validate(told["decision"]), outcomes=outcomes)
+    report = DecisionReport.model_validate(told["decision"])
+    expected = {} if report.plan is None else {step.id: step.expects for step in report.plan.steps}
+    outcomes = {ended["step"]: _outcome(ended, expected.get(ended["step"])) for ended in told["outcomes"]}
+    yield from render.decision(report, outcomes=outcomes)
 
 
 def _about(found: list[dict[str, Any]], about: str) -> Iterator[str]:
@@ -125,10 +129,11 @@ def _about(found: list[dict[str, Any]], about: str) -> Iterator[str]:
         yield from _lines(told)
 
 
-def _outcome(ended: dict[str, Any]) -> str:
+def _outcome(ended: dict[str, Any], expected: ExpectedReport | None) -> str:
     text = str(ended["outcome"])
     if ended["total_s"]:
-        text += f" in {ended['total_s']:.1f} s"
+        text += f" in {ended['total_s']:.1f} s" + (f" (expected {expected.total_s:.1f} s)" if expected else "")
     if ended["downtime_s"]:
         text += f", paused for {ended['downtime_s']:.2f} s"
+        text += f" (expected {expected.downtime_s:.2f} s)" if expected else ""
     return text + (f": {ended['reason']}" if ended["reason"] else "")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from autoscaler.cli.options import AsJson, ConfigFile, Url
 
 if TYPE_CHECKING:
-    from autoscaler.telemetry.status import BesideReport, RegretReport, StatusReport
+    from autoscaler.telemetry.status import BesideReport, MigrationsReport, RegretReport, StatusReport
 
 SHOWN = 40  # cloud VMs: about a screen
 
@@ -79,7 +79,19 @@ def head(report: StatusReport) -> Iterator[str]:
     last = report.last
     if last is not None:
         yield f"last decision {last.id}: {last.abstained or f'{len(last.granted)} granted, {len(last.denied)} denied'}"
+    if report.migrations.measured:
+        yield migrations(report.migrations)
     yield ""
+
+
+def migrations(measured: MigrationsReport) -> str:
+    """How the newest migrations compare with the model, which is how the next ones are predicted."""
+    from autoscaler.cli import show
+
+    return (
+        f"migrations take {measured.total_ratio:.2f} times as long as the model says and pause {measured.downtime_ratio:.2f} times as "
+        f"long ({show.counted(measured.measured, 'migration')} measured); plans reckon with that"
+    )
 
 
 def regret(hour: RegretReport) -> str:

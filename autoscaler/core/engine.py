@@ -39,7 +39,7 @@ from autoscaler.core.state import EngineState
 from autoscaler.core.steps import Plan
 from autoscaler.core.toolbox import Proposer, Toolbox, no_forecast
 
-ENGINE_VERSION = "1"  # changes when the same events may lead to other commands
+ENGINE_VERSION = "2"  # changes when the same events may lead to other commands
 DUE_TOLERANCE_S = 1e-6  # ticks and cadences are sums of floats
 SHORTEST_MEMORY_S = 86400.0  # grants are remembered at least this long
 ABSENT_S = 7 * 86400.0  # a pause of, or a stuck step on, something gone this long is forgotten: memory stays bounded
@@ -70,7 +70,7 @@ class Engine:
         """What is believed now, plans in flight included."""
         state = self.state
         busy = in_flight(state.sagas, state.history.inventory)
-        return state.history.snapshot(state.history.at or 0.0, busy, self._reserved())
+        return state.history.snapshot(state.history.at or 0.0, busy, self._reserved(), state.correction)
 
     def wish(self) -> Judged:
         """What would be decided on the newest observation; nothing is remembered and nothing changes."""
@@ -116,16 +116,11 @@ class Engine:
             run = saga.runs[row]
             if run.status is Status.RUNNING:
                 state.totals.step(run.step.action.kind, event)
-                self._remember_pause(run, event)
+                state.remember_measured(run.step, event)
             if after.runs[row].status is Status.STUCK:
                 commands += self._note_stuck(saga, after, event)
         state.sagas = tuple(going)
         return commands
-
-    def _remember_pause(self, run: Run, event: StepEnded) -> None:
-        if event.downtime_s > 0:
-            subject = run.step.action.subjects[0]
-            self.state.ledger = self.state.ledger.paused(subject, event.at, event.downtime_s)
 
     def _observed(self, event: Observed) -> list[Command]:
         state, before = self.state, self.state.history

@@ -48,7 +48,7 @@ class Outcome(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class StepEnded:
-    """An actuator's word on a step. Measurements are 0 where they do not apply."""
+    """An actuator's word on a step. Measurements are 0 where they do not apply; `phases`: what took how long, as it names them."""
 
     at: float
     step: str
@@ -57,6 +57,7 @@ class StepEnded:
     total_s: float = 0.0
     downtime_s: float = 0.0
     sent_bytes: float = 0.0
+    phases: Mapping[str, float] = field(default_factory=dict)
     id: str = ""
 
 

@@ -10,7 +10,9 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from autoscaler.core.correction import Correction
 from autoscaler.core.events import Observed
+from autoscaler.core.past import Past
 from autoscaler.core.snapshot import CPU, MEMORY, NOWHERE, FloatArray, IntArray, Inventory, Snapshot, frozen
 
 ALWAYS = (CPU, MEMORY)  # metrics every snapshot has, all NaN where no source gives them
@@ -30,6 +32,7 @@ class History:
     placement: IntArray = field(default_factory=lambda: np.zeros(0, dtype=np.int64))
     sampled_at: FloatArray = field(default_factory=lambda: np.zeros(0))
     usage: Mapping[str, FloatArray] = field(default_factory=dict)
+    past: Past = field(default_factory=Past)
 
     def extend(self, observed: Observed) -> History:
         """With one more column; the oldest leaves. Raises ValueError where the observation contradicts itself."""
@@ -40,13 +43,17 @@ class History:
         _check_rows(observed, rows, len(inventory.cloud_vms))
         past = self._past(inventory)
         metrics = dict.fromkeys((*ALWAYS, *observed.samples))
+        usage = {metric: self._append(past, metric, observed, rows) for metric in metrics}
+        placement = frozen(observed.placement.astype(np.int64))
+        served = _served(inventory, placement, usage[CPU])
         return History(
             width=self.width,
             at=observed.at,
             inventory=inventory,
-            placement=frozen(observed.placement.astype(np.int64)),
+            placement=placement,
             sampled_at=frozen(np.minimum(observed.sampled_at.astype(np.float64), observed.at)),
-            usage={metric: self._append(past, metric, observed, rows) for metric in metrics},
+            usage=usage,
+            past=self.past.extend(observed.at, tuple(inventory.service_index), served),
         )
 
     def resized(self, width: int) -> History:
@@ -54,14 +61,27 @@ class History:
         if width == self.width:
             return self
         usage = {metric: _widen(window, width) for metric, window in self.usage.items()}
-        return History(width, self.at, self.inventory, self.placement, self.sampled_at, usage)
+        return History(width, self.at, self.inventory, self.placement, self.sampled_at, usage, self.past)
 
     def snapshot(
-        self, at: float, in_flight: frozenset[str] = frozenset(), reserved_bytes: Mapping[str, float] | None = None
+        self,
+        at: float,
+        in_flight: frozenset[str] = frozenset(),
+        reserved_bytes: Mapping[str, float] | None = None,
+        correction: Correction | None = None,
     ) -> Snapshot:
         """What is believed at `at`."""
-        usage = self.usage or _no_rows(self.width)
-        return Snapshot(at, self.inventory, self.placement, usage, self.sampled_at, in_flight, reserved_bytes or {})
+        return Snapshot(
+            at,
+            self.inventory,
+            self.placement,
+            self.usage or _no_rows(self.width),
+            self.sampled_at,
+            in_flight,
+            reserved_bytes or {},
+            correction or Correction(),
+            self.past,
+        )
 
     def _inventory(self, observed: Observed) -> Inventory:
         old = self.inventory
@@ -94,6 +114,19 @@ class History:
         if sample is not None:
             window[:, -1] = np.where(np.isfinite(sample) & (np.asarray(sample) >= 0), sample, np.nan)
         return frozen(window)
+
+
+def _served(inventory: Inventory, placement: IntArray, cpu: FloatArray) -> FloatArray:
+    """(services,) cores that all running replicas use. A lost sample counts as that replica's newest; one that was never
+    seen has served nobody yet. NaN where not one sample came."""
+    service = np.where(placement != NOWHERE, inventory.app_service, NOWHERE)
+    rows = np.flatnonzero(service != NOWHERE)
+    kinds, window = len(inventory.services), cpu[rows]
+    came = ~np.isnan(window)
+    newest = window.shape[1] - 1 - np.argmax(came[:, ::-1], axis=1)
+    used = np.where(came.any(axis=1), window[np.arange(len(rows)), newest], 0.0)
+    seen = np.bincount(service[rows], weights=came[:, -1], minlength=kinds)
+    return np.where(seen > 0, np.bincount(service[rows], weights=used, minlength=kinds), np.nan)
 
 
 def _widen(window: FloatArray, width: int) -> FloatArray:

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from autoscaler.core.correction import Expectation
 from autoscaler.core.draft import Ground, Leg
 from autoscaler.core.effect import Effect
 from autoscaler.core.expand import clash
@@ -70,7 +71,7 @@ def make_plan(
     """
     board = Board(snapshot, effects, reserved_bytes)
     attempt, reasons = _best_attempt(board, effects, no_parking)
-    steps = _steps(plan_id, board, attempt, Deadlines(snapshot, limits))
+    steps = _steps(plan_id, board, attempt, Expectations(snapshot, limits))
     dropped = tuple(sorted(reasons))
     return Plan(plan_id, decision_id, steps, tuple(reasons[number] for number in dropped), dropped=dropped)
 
@@ -155,19 +156,19 @@ def _explain(board: Board, stuck: Stuck) -> str:
     )
 
 
-class Deadlines:
-    """How long a migration may take, from what each app VM was seen to use."""
+class Expectations:
+    """What a migration is expected to take, from what each app VM was seen to use and what earlier migrations measured."""
 
     def __init__(self, snapshot: Snapshot, limits: Limits) -> None:
         dirty = snapshot.usage.get(DIRTY)
         never = np.zeros(len(snapshot.app_vms))
         self._dirty = never if dirty is None else np.nan_to_num(snapshot.recent(DIRTY, dirty.shape[1]))
         self._memory = snapshot.memory_in_use_bytes
-        self._bandwidth = limits.migration_bandwidth_bytes_per_s
+        self._bandwidth, self._correction = limits.migration_bandwidth_bytes_per_s, snapshot.correction
 
-    def migration_s(self, app: int) -> float:
-        predicted = predict(float(self._memory[app]), float(self._dirty[app]), self._bandwidth)
-        return max(LEAST_MIGRATION_S, DEADLINE_FACTOR * predicted.total_s)
+    def of(self, app: int) -> Expectation:
+        by_model = predict(float(self._memory[app]), float(self._dirty[app]), self._bandwidth)
+        return Expectation(by_model, self._correction.of(by_model))
 
 
 class Script:
@@ -183,14 +184,15 @@ class Script:
         requires: Iterable[str] = (),
         deadline_s: float = OTHER_S,
         undo: StepAction | None = None,
+        expects: Expectation | None = None,
     ) -> str:
         """Write one more step; its id, for those that require it."""
         step = f"{self._plan}.s{len(self.steps) + 1}"
-        self.steps.append(Step(step, action, tuple(dict.fromkeys(requires)), deadline_s, undo))
+        self.steps.append(Step(step, action, tuple(dict.fromkeys(requires)), deadline_s, undo, expects))
         return step
 
 
-def _steps(plan_id: str, board: Board, attempt: Attempt, deadlines: Deadlines) -> tuple[Step, ...]:
+def _steps(plan_id: str, board: Board, attempt: Attempt, expectations: Expectations) -> tuple[Step, ...]:
     """Cordons, creations, transfers in their order, releases."""
     wished, script = attempt.wish, Script(plan_id)
     ready: dict[int, list[str]] = {}  # cloud VM row -> what must be done before it receives anybody
@@ -205,22 +207,21 @@ def _steps(plan_id: str, board: Board, attempt: Attempt, deadlines: Deadlines) -
     ids: list[str] = []
     for leg in attempt.legs:
         requires = (*ready.get(leg.transfer.target, ()), *(ids[position] for position in leg.requires))
-        ids.append(script.add(*_written(board, leg, deadlines, requires)))
+        ids.append(_write(script, board, leg, expectations, requires))
         emptied.setdefault(leg.transfer.source, []).append(ids[-1])
     for row in wished.releases:
         script.add(ReleaseCloudVM(board.cloud_vms[row].id), emptied[row])
     return tuple(script.steps)
 
 
-def _written(
-    board: Board, leg: Leg, deadlines: Deadlines, requires: tuple[str, ...]
-) -> tuple[StepAction, tuple[str, ...], float]:
-    """A leg as a step's action, requirements and deadline."""
+def _write(script: Script, board: Board, leg: Leg, expectations: Expectations, requires: tuple[str, ...]) -> str:
+    """Write a leg as a step; its id."""
     app_vm: AppVM = board.app_vms[leg.transfer.app]
     if leg.transfer.target == NOWHERE:
-        return StopAppVM(app_vm.id), requires, OTHER_S
+        return script.add(StopAppVM(app_vm.id), requires)
     target: CloudVM = board.cloud_vms[leg.transfer.target]
     if leg.transfer.source == NOWHERE:
-        return StartAppVM(app_vm, target.id), requires, OTHER_S
-    source = board.cloud_vms[leg.transfer.source]
-    return Migrate(app_vm.id, source.id, target.id), requires, deadlines.migration_s(leg.transfer.app)
+        return script.add(StartAppVM(app_vm, target.id), requires)
+    source, expects = board.cloud_vms[leg.transfer.source], expectations.of(leg.transfer.app)
+    deadline_s = max(LEAST_MIGRATION_S, DEADLINE_FACTOR * expects.corrected.total_s)
+    return script.add(Migrate(app_vm.id, source.id, target.id), requires, deadline_s, expects=expects)

@@ -6,10 +6,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from autoscaler.core.audit import AuditRecord
+from autoscaler.core.correction import Correction
+from autoscaler.core.events import Outcome, StepEnded
 from autoscaler.core.history import History
 from autoscaler.core.ledger import Ledger
+from autoscaler.core.migration import Prediction
 from autoscaler.core.policy import Policy
 from autoscaler.core.saga import Saga
+from autoscaler.core.steps import Step
 from autoscaler.core.totals import Totals
 
 DEFAULT_WINDOW = 30
@@ -18,7 +22,8 @@ DEFAULT_WINDOW = 30
 @dataclass(slots=True)
 class EngineState:
     """`paused`: id ('' = the cluster) -> why. `stuck`: id -> why. `seen_at`: those ids -> when they were last observed (or
-    named). `doubts`: id -> how the newest observation of it contradicts itself. `last`: the newest decision's record."""
+    named). `doubts`: id -> how the newest observation of it contradicts itself. `last`: the newest decision's record.
+    `correction`: what measured migrations say about the model of them."""
 
     policy: Policy | None = None
     history: History = field(default_factory=lambda: History(DEFAULT_WINDOW))
@@ -31,11 +36,20 @@ class EngineState:
     decided_at: float | None = None
     last: AuditRecord | None = None
     totals: Totals = field(default_factory=Totals)
+    correction: Correction = field(default_factory=Correction)
 
     @property
     def alone(self) -> Mapping[str, str]:
         """id -> why nothing touches it before a person has looked: what is stuck, and what is in doubt."""
         return {**self.doubts, **self.stuck} if self.doubts else self.stuck
+
+    def remember_measured(self, step: Step, event: StepEnded) -> None:
+        """The pause that it caused, and what it took beside what the model said."""
+        if event.downtime_s > 0:
+            self.ledger = self.ledger.paused(step.action.subjects[0], event.at, event.downtime_s)
+        if step.expects is not None and event.outcome is Outcome.DONE:
+            took = Prediction(event.total_s, event.downtime_s, event.sent_bytes)
+            self.correction = self.correction.learned(step.expects.by_model, took)
 
     def forget_absent(self, at: float, absent_s: float) -> tuple[str, ...]:
         """Forget pauses of, and stuck steps on, what has not been observed for `absent_s`; which that were."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
+from autoscaler.core.correction import Expectation
 from autoscaler.core.model import AppVM, CloudVMSize
 
 
@@ -133,13 +134,15 @@ StepAction = StartAppVM | StopAppVM | CreateCloudVM | ReleaseCloudVM | Cordon | 
 @dataclass(frozen=True, slots=True)
 class Step:
     """One action of a plan. `requires`: ids of the plan's steps that must be done first. `undo`: the way back while the
-    plan is abandoned, None = none is needed or none exists. `deadline_s`: how long before it counts as overdue."""
+    plan is abandoned, None = none is needed or none exists. `deadline_s`: how long before it counts as overdue. `expects`: of
+    a migration, what it is expected to take."""
 
     id: str
     action: StepAction
     requires: tuple[str, ...] = ()
     deadline_s: float = 600.0
     undo: StepAction | None = None
+    expects: Expectation | None = None
 
 
 @dataclass(frozen=True, slots=True)

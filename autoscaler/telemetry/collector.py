@@ -191,6 +191,19 @@ def _steps(view: View, trail: Trail) -> Iterator[Metric]:
     _observe(downtime, [], totals.downtime, trail, DOWNTIME)
     yield downtime
     yield _counter("flexcapsule_migration_sent_bytes_total", "Bytes copied by migrations", totals.sent_bytes)
+    correction = view.state.correction
+    yield _labelled(
+        GaugeMetricFamily(
+            "flexcapsule_migration_correction_ratio",
+            "What predictions of migrations are multiplied by: the median of measured over the model's",
+            labels=["figure"],
+        ),
+        {
+            ("total",): correction.total.factor,
+            ("downtime",): correction.downtime.factor,
+            ("bytes",): correction.sent.factor,
+        },
+    )
     going = [action.kind for action in running(view.state.sagas)]
     yield _labelled(
         GaugeMetricFamily("flexcapsule_steps_in_flight", "Steps submitted that have not ended", labels=["kind"]),

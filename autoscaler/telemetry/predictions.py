@@ -8,15 +8,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-import numpy as np
 from prometheus_client import Counter
 
-from autoscaler.core.engine import Engine
 from autoscaler.core.events import Command, Event, Execute, Outcome, StepEnded
-from autoscaler.core.migration import Prediction, predict
-from autoscaler.core.policy import Limits
-from autoscaler.core.snapshot import DIRTY, NOWHERE, Snapshot
-from autoscaler.core.steps import Migrate
+from autoscaler.core.migration import Prediction
 
 REMEMBERED = 10_000  # far more than can be under way; those whose end never comes are forgotten, oldest first
 
@@ -29,7 +24,6 @@ def _counter(name: str, text: str) -> Counter:
 class Predictions:
     """Counts a migration when it is done, so that both sums are about the same ones."""
 
-    engine: Engine
     total_s: Counter = field(
         default_factory=lambda: _counter(
             "flexcapsule_migration_predicted_seconds_total", "Time that the migrations done were predicted to take"
@@ -58,15 +52,8 @@ class Predictions:
         del now
         if isinstance(event, StepEnded):
             self._ended(event)
-        begun = [c.step for c in commands if isinstance(c, Execute) and isinstance(c.step.action, Migrate)]
-        if not begun:
-            return
-        snapshot, policy = self.engine.snapshot(), self.engine.state.policy
-        for step in begun:
-            assert isinstance(step.action, Migrate)
-            row = snapshot.inventory.app_row.get(step.action.app_vm, NOWHERE)
-            if row != NOWHERE:
-                self._open[step.id] = predicted(snapshot, row, policy.limits if policy else Limits())
+        begun = (command.step for command in commands if isinstance(command, Execute))
+        self._open |= {step.id: step.expects.corrected for step in begun if step.expects is not None}
         while len(self._open) > REMEMBERED:
             del self._open[next(iter(self._open))]
 
@@ -78,10 +65,3 @@ class Predictions:
         self.taken_s.inc(event.total_s)
         self.downtime_s.inc(prediction.downtime_s)
         self.paused_s.inc(event.downtime_s)
-
-
-def predicted(snapshot: Snapshot, row: int, limits: Limits) -> Prediction:
-    """Of the app VM in `row`, by what was measured last and the bandwidth the policy reckons with."""
-    dirty = snapshot.usage.get(DIRTY)
-    rate = 0.0 if dirty is None else float(np.nan_to_num(snapshot.recent(DIRTY, dirty.shape[1])[row]))
-    return predict(float(snapshot.memory_in_use_bytes[row]), rate, limits.migration_bandwidth_bytes_per_s)

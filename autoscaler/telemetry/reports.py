@@ -56,6 +56,14 @@ class DeniedReport(Report):
     denials: list[DenialReport]
 
 
+class ExpectedReport(Report):
+    """What a migration is expected to take, by the model and what earlier ones measured."""
+
+    total_s: float
+    downtime_s: float
+    sent_bytes: float
+
+
 class StepReport(Report):
     id: str
     kind: str
@@ -63,6 +71,7 @@ class StepReport(Report):
     requires: list[str]
     deadline_s: float
     undo: str | None
+    expects: ExpectedReport | None = None
 
 
 class CertificateReport(Report):
@@ -254,6 +263,7 @@ def _denials(denials: Iterable[Denial]) -> Iterable[DenialReport]:
 
 
 def _step(step: Step) -> StepReport:
+    expected = None if step.expects is None else step.expects.corrected
     return StepReport(
         id=step.id,
         kind=step.action.kind,
@@ -261,4 +271,7 @@ def _step(step: Step) -> StepReport:
         requires=list(step.requires),
         deadline_s=step.deadline_s,
         undo=None if step.undo is None else step.undo.kind,
+        expects=None
+        if expected is None
+        else ExpectedReport(total_s=expected.total_s, downtime_s=expected.downtime_s, sent_bytes=expected.sent_bytes),
     )

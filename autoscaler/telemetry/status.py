@@ -9,6 +9,7 @@ from importlib.metadata import version
 
 import numpy as np
 
+from autoscaler.core.correction import Correction
 from autoscaler.core.saga import Saga, Status
 from autoscaler.core.snapshot import CPU, Snapshot
 from autoscaler.telemetry.regret import Verdict
@@ -80,6 +81,15 @@ class RegretReport(Report):
     lost_fraction: float | None
 
 
+class MigrationsReport(Report):
+    """How many were measured (of the newest), and what predictions are multiplied by since: medians of measured over the model's."""
+
+    measured: int
+    total_ratio: float
+    downtime_ratio: float
+    bytes_ratio: float
+
+
 class StatusReport(Report):
     version: str
     at: str
@@ -101,6 +111,7 @@ class StatusReport(Report):
     last: DecisionBrief | None
     second_policy: BesideReport | None
     regret: RegretReport | None
+    migrations: MigrationsReport
 
 
 def status_report(view: View) -> StatusReport:
@@ -130,6 +141,16 @@ def status_report(view: View) -> StatusReport:
         last=None if state.last is None else decision_brief(state.last),
         second_policy=None if view.beside is None else _beside(view.beside),
         regret=None if view.regret is None else _regret(view.regret),
+        migrations=_migrations(state.correction),
+    )
+
+
+def _migrations(correction: Correction) -> MigrationsReport:
+    return MigrationsReport(
+        measured=len(correction.total.newest),
+        total_ratio=correction.total.factor,
+        downtime_ratio=correction.downtime.factor,
+        bytes_ratio=correction.sent.factor,
     )
 
 

@@ -109,7 +109,7 @@ class Observatory:
         self.view: View | None = None
         self.after_publishing: Callable[[], None] = lambda: None
         self.timer = timer
-        self.predictions, self.trail = Predictions(engine), Trail()
+        self.predictions, self.trail = Predictions(), Trail()
         self.regret = Regret(engine, truth=truth, on_failure=on_unjudged)
         self._pulse, self._refusals = pulse, 0
         self._engine, self._mode, self._score, self._beside = engine, mode, score, beside

@@ -90,7 +90,9 @@ class FakeAgent:
             if report.outcome == "running" and not self.stalled and self.fleet.clock() > at + self.step_s:
                 reason = self._carry_out(request)
                 figures = (
-                    {"total_s": 1.5, "downtime_s": 0.25, "sent_bytes": 9 * MIB} if request.kind == "migrate" else {}
+                    {"total_s": 1.5, "downtime_s": 0.25, "sent_bytes": 9 * MIB, "phases": {"whole_s": 0.75}}
+                    if request.kind == "migrate"
+                    else {}
                 )
                 ended = StepReport(step, "failed", reason) if reason else StepReport(step, "done", **figures)
                 self.steps[step] = (request, at, ended)

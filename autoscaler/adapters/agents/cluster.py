@@ -171,6 +171,7 @@ class LiveCluster:
             total_s=now - under.began_at if ending.total_s is None else ending.total_s,
             downtime_s=ending.downtime_s,
             sent_bytes=ending.sent_bytes,
+            phases=ending.phases,
         )
         self._ended[under.step] = (ended, under if under.cloud_vm else None)
         self._unreported[under.step] = None

@@ -53,6 +53,7 @@ class Ending:
     total_s: float | None = None
     downtime_s: float = 0.0
     sent_bytes: float = 0.0
+    phases: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
@@ -242,7 +243,7 @@ class Errands:
             return Ending(done=False, reason=f"the agent of {under.cloud_vm} no longer knows the step")
         if report.outcome == "running":
             return None
-        figures = (report.total_s, report.downtime_s or 0.0, float(report.sent_bytes or 0))
+        figures = (report.total_s, report.downtime_s or 0.0, float(report.sent_bytes or 0), dict(report.phases))
         return Ending(report.outcome == "done", report.reason, *figures)
 
     def _provided(self, under: Underway) -> Ending | None:

@@ -85,11 +85,13 @@ class Case:
 
 
 def prediction(app_vm: str, snapshot: Snapshot, limits: Limits) -> Prediction:
-    """What moving `app_vm` would cost, by the migration model: its memory in use, what it was last seen to dirty."""
+    """What moving `app_vm` would cost, by the migration model and what was measured: its memory in use, what it was last seen to
+    dirty."""
     row = snapshot.inventory.app_row[app_vm]
     dirty = float(snapshot.latest(DIRTY)[row]) if DIRTY in snapshot.usage else 0.0
     memory = float(snapshot.memory_in_use_bytes[row])
-    return predict(memory, 0.0 if isnan(dirty) else dirty, limits.migration_bandwidth_bytes_per_s)
+    by_model = predict(memory, 0.0 if isnan(dirty) else dirty, limits.migration_bandwidth_bytes_per_s)
+    return snapshot.correction.of(by_model)
 
 
 Guard = Callable[[Case], Denial | None]

@@ -116,4 +116,4 @@ def _all_disruption_s(snapshot: Snapshot, bandwidth_bytes_per_s: float) -> float
     totals_s = predict_totals_s(
         snapshot.memory_in_use_bytes[running], np.nan_to_num(dirty[running]), bandwidth_bytes_per_s
     )
-    return float(np.sum(totals_s))
+    return float(np.sum(totals_s)) * snapshot.correction.total.factor

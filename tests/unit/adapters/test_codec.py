@@ -71,7 +71,7 @@ POLICY = Policy(
 )
 DENIED = tuple(Denied(p, (Denial("budget", "no", {"n": 1.0}, "limits.x: 2", until=5.0),)) for p in PROPOSALS)
 ENTRIES = (
-    StepEnded(1.0, "p1.s1", Outcome.FAILED, "why — not", 1.0, 2.0, 3.0, "e1"),
+    StepEnded(1.0, "p1.s1", Outcome.FAILED, "why — not", 1.0, 2.0, 3.0, {"streaming_s": 0.5}, "e1"),
     PolicyChanged(1.0, POLICY, "e2"),
     OperatorSaid(1.0, Word.PAUSE, "web", "me", "lunch", "e3"),
     *(Execute(step, "e4", "e4.0") for step in STEPS),

@@ -5,6 +5,11 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
+import pytest
+
+from autoscaler.cli.status import head
+from autoscaler.core.correction import Correction
+from autoscaler.core.migration import Prediction
 from autoscaler.core.policy import Mode
 from autoscaler.telemetry.status import status_report
 from autoscaler.telemetry.view import Beside
@@ -35,3 +40,19 @@ def test_what_is_paused_and_what_waits_for_a_person_is_told_with_why(running: An
     report = status_report(replace(view, state=state))
     assert [(held.subject, held.why) for held in report.paused] == [("", "release")]
     assert [(held.subject, held.why) for held in report.stuck] == [("db", "undo failed")]
+
+
+def test_what_migrations_took_beside_the_model_is_told_as_soon_as_one_was_measured(running: Any) -> None:
+    view = running.observatory.view
+    assert not any("the model says" in line for line in head(status_report(view)))
+    slow = Correction()
+    for _ in range(4):
+        slow = slow.learned(Prediction(2.0, 0.2, 1e6), Prediction(3.0, 0.6, 1e6))
+    report = status_report(replace(view, state=replace(view.state, correction=slow)))
+    assert report.migrations.model_dump() == {
+        "measured": 4, "total_ratio": 1.5, "downtime_ratio": pytest.approx(3.0), "bytes_ratio": 1.0,
+    }  # fmt: skip
+    assert (
+        "migrations take 1.50 times as long as the model says and pause 3.00 times as long (4 migrations measured); "
+        "plans reckon with that"
+    ) in list(head(report))

@@ -8,9 +8,10 @@ from typing import Any
 import pytest
 from prometheus_client import generate_latest
 
+from autoscaler.core.correction import Expectation
 from autoscaler.core.events import Execute, Outcome, StepEnded
 from autoscaler.core.ledger import Grant, Ledger
-from autoscaler.core.migration import predict
+from autoscaler.core.migration import Prediction
 from autoscaler.core.model import Action
 from autoscaler.core.policy import Budget, Limits, Policy, StrategySpec
 from autoscaler.core.steps import Certificate, Migrate, Plan, Step
@@ -104,15 +105,15 @@ def test_samples_age_while_the_source_is_silent(running: Any) -> None:
 
 def test_migrations_done_are_summed_beside_their_predictions(running: Any) -> None:
     predictions, snapshot = running.observatory.predictions, running.engine.snapshot()
-    moving = Step("p9.s1", Migrate(snapshot.app_vms[0].id, "a", "b"))
-    failing = Step("p9.s2", Migrate(snapshot.app_vms[1].id, "b", "a"))
+    said, expected = Prediction(2.0, 0.2, 1e6), Prediction(3.0, 0.25, 1e6)
+    moving = Step("p9.s1", Migrate(snapshot.app_vms[0].id, "a", "b"), expects=Expectation(said, expected))
+    failing = Step("p9.s2", Migrate(snapshot.app_vms[1].id, "b", "a"), expects=Expectation(said, expected))
     predictions(NOW, StepEnded(NOW, "x", Outcome.DONE), [Execute(moving, "e"), Execute(failing, "e")])
     predictions(NOW, StepEnded(NOW, "p9.s2", Outcome.FAILED, total_s=9.0, downtime_s=9.0), [])
     predictions(NOW, StepEnded(NOW, "p9.s1", Outcome.DONE, total_s=4.0, downtime_s=0.3), [])
     registry = registry_of(running.observatory)
-    dirty = float(snapshot.recent("dirty_bytes_per_s", 30)[0])
-    expected = predict(float(snapshot.memory_in_use_bytes[0]), dirty, 125e6)
-    assert registry.get_sample_value("flexcapsule_migration_predicted_seconds_total") == pytest.approx(expected.total_s)
+    assert registry.get_sample_value("flexcapsule_migration_predicted_seconds_total") == 3.0
+    assert registry.get_sample_value("flexcapsule_migration_predicted_downtime_seconds_total") == 0.25
     assert registry.get_sample_value("flexcapsule_migration_taken_seconds_total") == 4.0
     assert registry.get_sample_value("flexcapsule_migration_paused_seconds_total") == 0.3
 

@@ -92,6 +92,16 @@ def test_a_step_is_forgotten_by_its_agent_after_its_outcome_was_journalled(hand,
     assert list(stage.fleet.agents["a"].steps) == []
 
 
+def test_what_an_agent_measured_of_a_migration_is_told_with_its_phases(hand, stage):
+    stage.runs("app", "a")
+    hand.turn()
+    hand.submit(Migrate("app", "a", "b"))
+    stage.pass_time(stage.fleet.now + 10.0)
+    (ended,) = hand.cluster.ended(stage.fleet.now)
+    assert (ended.outcome, ended.total_s, ended.downtime_s, ended.sent_bytes) == (Outcome.DONE, 1.5, 0.25, 9 << 20)
+    assert ended.phases == {"whole_s": 0.75}
+
+
 def test_a_silent_agent_holds_up_its_steps_and_makes_its_app_vms_stale(hand, stage):
     stage.runs("app", "a")
     stage.runs("db", "b")
