@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -14,9 +13,6 @@ from autoscaler.cli.options import AsJson
 
 if TYPE_CHECKING:
     from autoscaler.core.policy import Policy
-    from autoscaler.replay.batch import Job, Setting
-    from autoscaler.replay.gate import Verdict
-    from autoscaler.replay.outcome import Outcome
     from autoscaler.sim.scenario import Scenario
     from autoscaler.sim.traces import Trace
 
@@ -75,8 +71,13 @@ def replay(
       flexcapsule replay -t week.parquet -p new.yaml --baseline old.yaml --fail-if 'cost > 1.02 * baseline.cost'
       flexcapsule replay --world cloudsim -t planetlab-20110303.tar.gz -p lr-mmt -p thr-mmt --json
     """
+    from autoscaler.cli import replay_output
+    from autoscaler.cli.loading import TOOLBOX
+    from autoscaler.cli.replay_running import carry_out
     from autoscaler.errors import UsageError
-    from autoscaler.replay.batch import CLOUDSIM, Setting
+    from autoscaler.replay.batch import CLOUDSIM, Setting, figures, jobs
+    from autoscaler.replay.gate import Verdict, judge
+    from autoscaler.replay.gate import check as check_expression
 
     if (baseline is None) != (fail_if is None):
         raise UsageError("--baseline and --fail-if go together: a policy to compare with, and what would be worse")
@@ -86,19 +87,23 @@ def replay(
         raise UsageError("--shuffle deals out the app VM types of --world cloudsim; other worlds have none")
     setting = Setting(_world(world), seed, tuple(shuffle), peak_cores, hosts)
     policies = [_policy(name, world) for name in policy]
-    traces = [_cut(one.in_cores(peak_cores), skip, hours) for one in _read(trace)]
-    outcomes = list(_run(traces, policies, setting, with_baselines=baselines))
-    verdicts: tuple[Verdict, ...] = ()
-    if baseline is not None and fail_if is not None:
-        from autoscaler.replay.gate import judge
-
-        old = list(_run(traces, [_policy(baseline, world)], setting))
-        judged = [outcome for outcome in outcomes if outcome.policy in {mine.name for mine in policies}]
-        verdicts = judge(judged, old, fail_if)
+    gate = None if baseline is None or fail_if is None else (_policy(baseline, world), fail_if)
+    if gate is not None:
+        check_expression(gate[1], figures(setting.world))
     if report is not None:
-        _write_report(report, outcomes)
-    _print(outcomes, verdicts, json=json)
-    if any(not outcome.complete for outcome in outcomes):
+        replay_output.check_report(report)
+    traces = [_cut(one.in_cores(peak_cores), skip, hours) for one in _read(trace)]
+    planned = jobs(traces, policies, setting, TOOLBOX, with_baselines=baselines)
+    compared = [] if gate is None else jobs(traces, [gate[0]], setting, TOOLBOX)
+    ended, whole = carry_out([*planned, *compared])
+    outcomes, verdicts = ended[: len(planned)], tuple[Verdict, ...]()
+    if gate is not None and whole:
+        names = {mine.name for mine in policies}
+        verdicts = judge([one for one in outcomes if one.policy in names], ended[len(planned) :], gate[1])
+    replay_output.show(outcomes, verdicts, json=json)
+    if report is not None:
+        replay_output.write_report(report, outcomes)
+    if not whole:
         raise typer.Exit(130)
     if any(verdict.failed for verdict in verdicts):
         raise typer.Exit(1)
@@ -146,92 +151,3 @@ def _cut(trace: Trace, skip: float, hours: float | None) -> Trace:
         length = trace.steps * trace.step_s / 3600
         raise UsageError(f"--skip {skip:g}: trace {trace.name!r} has only {length:g} hours")
     return trace.between(first, last)
-
-
-def _run(
-    traces: Sequence[Trace], policies: Sequence[Policy], setting: Setting, *, with_baselines: bool = False
-) -> Iterator[Outcome]:
-    """Ctrl-C ends the replay under way; what was replayed until then is reported."""
-    from autoscaler.cli.loading import TOOLBOX
-    from autoscaler.replay.batch import jobs
-
-    for job in jobs(traces, policies, setting, TOOLBOX, with_baselines=with_baselines):
-        with _progress(job) as advance:
-            outcome = job.run(advance)
-        if outcome.simulation_s:
-            print(f"{job.title}: simulated in {outcome.simulation_s:.2f} s", file=sys.stderr)
-        yield outcome
-        if not outcome.complete:
-            print(f"{job.title}: interrupted; figures and report cover what was replayed until then", file=sys.stderr)
-            return
-
-
-@contextmanager
-def _progress(job: Job) -> Iterator[Any]:
-    """A bar with the time left, where somebody is there to see it."""
-    if job.ticks == 1 or not sys.stderr.isatty():
-        yield lambda _done: None
-        return
-    from rich.console import Console
-    from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
-
-    columns = (TextColumn("{task.description}"), BarColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task(job.title, total=job.ticks)
-        yield lambda done: bar.update(task, completed=done)
-
-
-def _write_report(path: Path, outcomes: Sequence[Outcome]) -> None:
-    from autoscaler.errors import UsageError
-    from autoscaler.replay.report import page
-
-    try:
-        path.write_text(page(outcomes), encoding="utf-8")
-    except OSError as error:
-        raise UsageError(f"cannot write the report {str(path)!r}: {error.strerror}") from error
-
-
-def _print(outcomes: Sequence[Outcome], verdicts: Sequence[Verdict], *, json: bool) -> None:
-    from autoscaler.cli import show
-
-    if json:
-        document: dict[str, Any] = {"results": [outcome.document() for outcome in outcomes]}
-        if verdicts:
-            document["gate"] = [
-                {"policy": v.outcome.policy, "trace": v.outcome.trace, "failed": v.failed, "figures": dict(v.figures)}
-                for v in verdicts
-            ]
-        show.print_json(document)
-        return
-    show.print_lines(_table(outcomes))
-    for verdict in verdicts:
-        figures = ", ".join(f"{name} {value:.6g}" for name, value in verdict.figures)
-        word = "FAILED" if verdict.failed else "passed"
-        print(f"gate {word}: {verdict.outcome.policy} on {verdict.outcome.trace}: {figures}")
-
-
-COLUMNS = (
-    ("cost", "cost", "{:.2f}"),
-    ("unserved", "unserved_fraction", "{:.4%}"),
-    ("kWh", "energy_kwh", "{:.2f}"),
-    ("moves", "migrations", "{:.0f}"),
-    ("SLATAH", "slatah", "{:.3%}"),
-    ("PDM", "pdm", "{:.4%}"),
-    ("flapping", "flapping", "{:.0f}"),
-)
-
-
-def _table(outcomes: Sequence[Outcome]) -> Iterator[str]:
-    """One line per outcome; figures that a world does not know stay empty."""
-    rows = [["policy", "trace", *(title for title, _, _ in COLUMNS)]]
-    for outcome in outcomes:
-        score = outcome.score
-        cells = [form.format(score[name]) if name in score else "" for _, name, form in COLUMNS]
-        rows.append([outcome.policy, outcome.trace[:24], *cells])
-    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
-    for row in rows:
-        cells = [
-            cell.ljust(w) if column < 2 else cell.rjust(w)
-            for column, (cell, w) in enumerate(zip(row, widths, strict=True))
-        ]
-        yield "  ".join(cells).rstrip()

@@ -5,28 +5,33 @@ Separate from conditions because the names are those of a score, not of a cluste
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Mapping
 
 from cel_expr_python import cel
 
 from autoscaler.errors import UsageError
 from autoscaler.policylang.conditions import Predicate
+from autoscaler.policylang.units import nearest
 
 EXAMPLE = "cost > 1.02 * baseline.cost || unserved_fraction > baseline.unserved_fraction"
+WHOLE = re.compile(r"(?<![\w.])(\d+)(?![\w.])")  # all figures are doubles, and CEL adds no 10 to a double
+NAME = re.compile(r"(?<![\w.])[A-Za-z_][\w.]*(?!\w*\()")
+NOISE = re.compile(r"INVALID_ARGUMENT: |\[INVALID_ARGUMENT\]|ERROR: <input>:\d+:|\|.*")
+WORDS = ("true", "false")
 
 
 def compile_figures(text: str, names: Iterable[str]) -> Callable[[Mapping[str, float]], bool]:
-    """The predicate of `text` over `names` (numbers all of them, `baseline.cost` included). Raises UsageError."""
+    """The predicate of `text` over `names` (numbers all of them, `baseline.cost` included). Raises UsageError.
+
+    Whole numbers are taken for numbers.
+    """
     known = tuple(names)
     environment = cel.NewEnv(variables=dict.fromkeys(known, cel.Type.DOUBLE))
     try:
-        expression = environment.compile(text)
+        expression = environment.compile(WHOLE.sub(r"\1.0", text))
     except Exception as error:  # noqa: BLE001  the C++ side raises RuntimeError and more
-        complaint = " ".join(str(error).split())
-        raise UsageError(
-            f"--fail-if {text!r} is not a CEL expression over the figures: {complaint}. Numbers need a decimal point (10.0); "
-            f"names: {', '.join(known)}"
-        ) from None
+        raise UsageError(f"--fail-if {text!r} {_mistake(text, known, str(error))}") from None
     if expression.return_type() != cel.Type.BOOL:
         raise UsageError(f"--fail-if {text!r} is not true or false; expected something like {EXAMPLE}")
     predicate = Predicate(text, expression)
@@ -38,3 +43,14 @@ def compile_figures(text: str, names: Iterable[str]) -> Callable[[Mapping[str, f
             raise UsageError(f"--fail-if {text!r} cannot be evaluated: {error}") from None
 
     return holds
+
+
+def _mistake(text: str, known: tuple[str, ...], complaint: str) -> str:
+    """A name that is none, else what CEL complains about."""
+    wrong = next((name for name in NAME.findall(text) if name not in known and name not in WORDS), None)
+    if wrong is None:
+        return (
+            f"is not a CEL expression: {' '.join(NOISE.sub('', complaint).split())}; expected something like {EXAMPLE}"
+        )
+    own = [name for name in known if "." not in name]
+    return f"names {wrong!r}, which is no figure{nearest(wrong, known)}; figures: {', '.join(own)}, and baseline.NAME of each"

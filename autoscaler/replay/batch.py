@@ -5,17 +5,18 @@ Separate from the command so that what is replayed does not depend on how it is 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from autoscaler.core.engine import Toolbox
 from autoscaler.core.policy import Policy
-from autoscaler.replay import baselines
-from autoscaler.replay.experiment import experiment, shuffled
+from autoscaler.replay import baselines, recorder
+from autoscaler.replay.experiment import FIGURES, check, experiment, shuffled
 from autoscaler.replay.honest import honest_stage
-from autoscaler.replay.loop import Progress, no_progress, replay, ticks_of
-from autoscaler.replay.outcome import Outcome
+from autoscaler.replay.loop import replay, ticks_of
+from autoscaler.replay.outcome import Outcome, Progress, no_progress
 from autoscaler.replay.worlds import Stage, stage
+from autoscaler.sim.cloudsim import facts
 from autoscaler.sim.scenario import Scenario
 from autoscaler.sim.traces import Trace
 
@@ -35,11 +36,16 @@ class Setting:
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """One replay to be done. `run` is told how to report its progress in ticks, of which there are `ticks` (1: unknown)."""
+    """One replay to be done. `run` is told how to report its progress in ticks, of which there are `ticks`."""
 
     title: str
     ticks: int
     run: Callable[[Progress], Outcome]
+
+
+def figures(world: str | Scenario | None) -> tuple[str, ...]:
+    """The names of what scores in this world hold."""
+    return FIGURES if world == CLOUDSIM else recorder.FIGURES
 
 
 def jobs(
@@ -49,22 +55,24 @@ def jobs(
     toolbox: Toolbox,
     *,
     with_baselines: bool = False,
-) -> Iterator[Job]:
-    """All replays, trace by trace. Raises UsageError before the first one where world and trace do not fit."""
+) -> list[Job]:
+    """All replays, trace by trace. Raises UsageError where world, trace and policy do not fit together."""
     if setting.world == CLOUDSIM:
-        for trace in traces:
-            mapped = [(shuffled(trace, seed), seed) for seed in setting.shuffles] or [(trace, setting.seed)]
-            for one, seed in mapped:
-                yield from (_experiment(one, policy, seed, setting.hosts) for policy in policies)
-        return
+        return [
+            _experiment(one, policy, seed, setting.hosts)
+            for trace in traces
+            for one, seed in [(shuffled(trace, seed), seed) for seed in setting.shuffles] or [(trace, setting.seed)]
+            for policy in policies
+        ]
+    chosen, found = [*policies], list[Job]()
+    if with_baselines and not any(policy.name == baselines.HOLD for policy in policies):
+        chosen.append(baselines.hold_policy(policies[0]))
     for trace in traces:
         scene = _stage(trace, setting)
-        chosen = [*policies]
-        if with_baselines and not any(policy.name == baselines.HOLD for policy in policies):
-            chosen.append(baselines.hold_policy(policies[0]))
-        yield from (_loop(trace, policy, scene, toolbox, setting.seed) for policy in chosen)
+        found += [_loop(trace, policy, scene, toolbox, setting.seed) for policy in chosen]
         if with_baselines:
-            yield _bound(trace, scene, setting.seed)
+            found.append(_bound(trace, scene, setting.seed))
+    return found
 
 
 def _stage(trace: Trace, setting: Setting) -> Stage:
@@ -75,12 +83,12 @@ def _stage(trace: Trace, setting: Setting) -> Stage:
 
 
 def _experiment(trace: Trace, policy: Policy, seed: int, hosts: int) -> Job:
-    def run(progress: Progress = no_progress) -> Outcome:
-        outcome = experiment(trace, policy, seed, hosts)
-        progress(1)
-        return outcome
+    check(trace, policy)
 
-    return Job(f"{policy.name} on {trace.name}", 1, run)
+    def run(progress: Progress = no_progress) -> Outcome:
+        return experiment(trace, policy, seed, hosts, progress)
+
+    return Job(f"{policy.name} on {trace.name}", len(facts.decision_times()), run)
 
 
 def _loop(trace: Trace, policy: Policy, scene: Stage, toolbox: Toolbox, seed: int) -> Job:

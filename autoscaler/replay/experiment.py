@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
+from itertools import count
 
 import numpy as np
 
@@ -17,7 +18,7 @@ from autoscaler.core.snapshot import FloatArray
 from autoscaler.errors import UsageError
 from autoscaler.packing import quick
 from autoscaler.packing.places import Hosts, Moment
-from autoscaler.replay.outcome import Outcome
+from autoscaler.replay.outcome import Outcome, Progress, no_progress
 from autoscaler.sim.cloudsim import facts
 from autoscaler.sim.cloudsim.demand import ask
 from autoscaler.sim.cloudsim.experiment import Decide, Moves, run
@@ -29,6 +30,9 @@ from autoscaler.strategies.steady import Steady
 
 PRICE_PER_KWH = 0.10  # `cost` is energy at this price: the experiment knows no other
 MIXED_SEED = 0x504C  # keeps shuffles apart from other uses of the same seed
+FIGURES = (  # of the score, in its order
+    *("energy_kwh", "migrations", "slatah", "pdm", "slav", "esv", "cost", "unserved_fraction", "host_hours"),
+)
 
 
 def shuffled(trace: Trace, seed: int) -> Trace:
@@ -48,8 +52,8 @@ def shuffled(trace: Trace, seed: int) -> Trace:
     )
 
 
-def experiment(trace: Trace, policy: Policy, seed: int, hosts: int = facts.HOSTS) -> Outcome:
-    """Replay `policy` on a day of per-cent samples. Raises UsageError where trace or policy is of another kind."""
+def check(trace: Trace, policy: Policy) -> PlanetLab | Steady:
+    """The strategy. Raises UsageError where trace or policy is of another kind."""
     if trace.kind != "app_vms" or trace.steps != facts.SAMPLES or trace.step_s != facts.INTERVAL_S:
         raise UsageError(
             f"trace {trace.name!r} has {trace.steps} steps of {trace.step_s:g} s; --world cloudsim replays days of "
@@ -61,27 +65,38 @@ def experiment(trace: Trace, policy: Policy, seed: int, hosts: int = facts.HOSTS
             f"policy {policy.name!r} has strategy {policy.strategy.name!r}; --world cloudsim knows only 'planetlab' and "
             "'steady' (policies/planetlab/); for other strategies use --world planetlab"
         )
+    return strategy
+
+
+def experiment(
+    trace: Trace, policy: Policy, seed: int, hosts: int = facts.HOSTS, progress: Progress = no_progress
+) -> Outcome:
+    """Replay `policy` on a day of per-cent samples; `progress` is told of each decision. Raises UsageError as `check` does."""
+    strategy = check(trace, policy)
     if quick.HERE:
         quick.warm()
     percent = np.nan_to_num(trace.cores / trace.allocated_cores * 100.0)
     began = time.perf_counter()
-    score = _score(np.round(percent), strategy, facts.make_hosts(hosts))
+    score = _score(np.round(percent), strategy, facts.make_hosts(hosts), progress)
     simulation_s = time.perf_counter() - began
     return Outcome(policy.name, trace.name, seed, score, simulation_s=simulation_s)
 
 
-def _score(percent: FloatArray, strategy: PlanetLab | Steady, hosts: Hosts) -> Mapping[str, float]:
+def _score(percent: FloatArray, strategy: PlanetLab | Steady, hosts: Hosts, progress: Progress) -> Mapping[str, float]:
     asked = ask(percent)
     still = isinstance(strategy, PlanetLab) and strategy.detector == "none"
     placement = first_fit(hosts, asked.kind) if still else least_power(hosts, asked.kind)
-    bill = settle(hosts, asked, run(hosts, asked, placement, None if still else _decider(strategy)))
+    bill = settle(hosts, asked, run(hosts, asked, placement, None if still else _decider(strategy, progress)))
     full = isinstance(strategy, PlanetLab) and strategy.power == "full"
     return _figures(bill, full_power_kwh(hosts, asked) if full else bill.energy_kwh)
 
 
-def _decider(strategy: PlanetLab | Steady) -> Decide:
+def _decider(strategy: PlanetLab | Steady, progress: Progress) -> Decide:
+    done = count(1)
+
     def decide(hosts: Hosts, moment: Moment, window: FloatArray) -> Moves:
         relief, emptied = strategy.turn(hosts, moment, window)
+        progress(next(done))
         return relief + emptied
 
     return decide

@@ -5,7 +5,7 @@ Separate so that a pipeline's question has one meaning. It judges scores; it run
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from autoscaler.errors import UsageError
@@ -24,6 +24,13 @@ class Verdict:
     baseline: Outcome
     failed: bool
     figures: tuple[tuple[str, float], ...]
+
+
+def check(expression: str, figures: Iterable[str]) -> None:
+    """Raises UsageError where `expression` is none over a score of these figures: before anything is replayed."""
+    score = dict.fromkeys(figures, 0.0)
+    nothing = Outcome("", "", 0, score)
+    compile_figures(expression, _figures(nothing, nothing))
 
 
 def judge(outcomes: Sequence[Outcome], baselines: Sequence[Outcome], expression: str) -> tuple[Verdict, ...]:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from autoscaler.adapters.clock import VirtualClock
@@ -16,7 +16,7 @@ from autoscaler.core.events import Command, Event, PolicyChanged
 from autoscaler.core.policy import Policy
 from autoscaler.ports import Checkpoint
 from autoscaler.replay.film import Camera
-from autoscaler.replay.outcome import Outcome
+from autoscaler.replay.outcome import Outcome, Progress, no_progress
 from autoscaler.replay.recorder import Recorder
 from autoscaler.replay.worlds import Stage
 from autoscaler.runtime import Loop, Ports
@@ -25,12 +25,6 @@ from autoscaler.sim.traces import Trace
 from autoscaler.sim.world import World
 
 REMEMBERED_OUTCOMES = 256
-Progress = Callable[[int], None]
-
-
-def no_progress(ticks: int) -> None:
-    """For replays nobody watches."""
-    del ticks
 
 
 class Forgetting:

@@ -5,11 +5,18 @@ Separate from everything that measures so that a report or a tuner knows one sha
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from autoscaler.replay.film import Film
+
+Progress = Callable[[int], None]  # told how many ticks or decisions are done; what it raises ends the replay
+
+
+def no_progress(done: int) -> None:
+    """For replays nobody watches."""
+    del done
 
 
 @dataclass(frozen=True, slots=True)

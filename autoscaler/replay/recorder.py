@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import asdict, fields
 
 import numpy as np
 
@@ -18,13 +18,21 @@ from autoscaler.core.snapshot import CPU, FloatArray, IntArray
 from autoscaler.core.steps import Migrate, StartAppVM, Step, StopAppVM
 from autoscaler.packing.power import PowerCurves, curve
 from autoscaler.replay.outcome import Happening, Timeline
-from autoscaler.sim.elasticity import elasticity
+from autoscaler.sim.elasticity import Elasticity, elasticity
 from autoscaler.sim.score import Score
 from autoscaler.sim.world import World
 
 FLAP_S = 3600.0  # moved, or started and stopped, again within this time
 J_PER_KWH = 3.6e6
 MOST_PLACEMENTS = 400  # columns of the report's placement over time
+RENAMED = ("cost", "demand_unserved_fraction", "overloaded_fraction")  # of the world's score: they stand first
+FIGURES: tuple[str, ...] = (  # of `Recorder.score`, in its order
+    *("cost", "unserved_fraction", "overloaded_fraction"),
+    *map(str, Action),
+    *("flapping", "energy_kwh", "slatah", "pdm", "slav", "esv"),
+    *(field.name for field in fields(Elasticity)),
+    *(field.name for field in fields(Score) if field.name not in RENAMED),
+)
 
 
 class Recorder:
@@ -160,6 +168,6 @@ class Recorder:
 
 def _rest(world: Score) -> Mapping[str, float]:
     counted = asdict(world)
-    for named in ("cost", "demand_unserved_fraction", "overloaded_fraction"):
+    for named in RENAMED:
         del counted[named]
     return counted

@@ -1,6 +1,7 @@
 """Closed-loop replay: the same decisions as a run, the same bytes every time, baselines on both sides, and the gate."""
 
 import json
+import signal
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,12 +11,14 @@ import pytest
 from autoscaler.cli.assembly import assemble
 from autoscaler.cli.loading import TOOLBOX, load_policy
 from autoscaler.cli.main import ended
+from autoscaler.cli.replay_running import carry_out
 from autoscaler.config import ready_policy
 from autoscaler.core.engine import Engine
 from autoscaler.core.events import Record
 from autoscaler.errors import UsageError
 from autoscaler.replay.baselines import clairvoyant, hold_policy, vertices
-from autoscaler.replay.gate import judge
+from autoscaler.replay.batch import Job, Setting, figures, jobs
+from autoscaler.replay.gate import check, judge
 from autoscaler.replay.loop import replay
 from autoscaler.replay.outcome import Outcome
 from autoscaler.replay.recordings import journal_trace, read_recording
@@ -74,7 +77,49 @@ class TestTheSameController:
         assert outcome.score["simulated_s"] == 9 * 60.0
 
 
+def interrupted_at(title, tick, job):
+    """The same job, during whose `tick` somebody presses Ctrl-C."""
+
+    def run(progress):
+        def advance(done):
+            if done == tick:
+                signal.raise_signal(signal.SIGINT)
+            progress(done)
+
+        return job.run(advance)
+
+    return Job(title, job.ticks, run)
+
+
+class TestCtrlC:
+    @pytest.fixture
+    def three(self):
+        return jobs([made(hours=1)], [BALANCED], Setting(None, 1), TOOLBOX) * 3
+
+    def test_the_replay_under_way_ends_between_two_ticks_and_the_next_are_left_out(self, three, capsys):
+        first, second, third = three
+        outcomes, whole = carry_out([first, interrupted_at("second", 30, second), third])
+        assert not whole
+        assert [(one.complete, len(one.timeline.at)) for one in outcomes] == [(True, 60), (False, 30)]
+        assert "interrupted; figures and report cover what was replayed until then" in capsys.readouterr().err
+
+    def test_a_replay_that_has_no_part_is_left_out_and_those_before_are_kept(self, three):
+        def cut_short(progress):
+            raise KeyboardInterrupt
+
+        outcomes, whole = carry_out([three[0], Job("cut short", 1, cut_short), three[2]])
+        assert (len(outcomes), whole) == (1, False)
+
+    def test_afterwards_ctrl_c_means_what_it_meant_before(self, three):
+        before = signal.getsignal(signal.SIGINT)
+        carry_out([interrupted_at("only", 1, three[0])])
+        assert signal.getsignal(signal.SIGINT) is before
+
+
 class TestScore:
+    def test_its_figures_are_known_before_it_is_there(self):
+        assert tuple(replayed(made(hours=1)).score) == figures(None)
+
     def test_services_scale_with_recorded_demand(self):
         score = replayed(made(hours=8)).score
         assert score["scale_out"] + score["scale_in"] > 0
@@ -129,12 +174,28 @@ class TestGate:
         }
         assert self.verdict(90.0, 0.02, expression).failed
 
+    def test_whole_numbers_are_numbers(self):
+        assert self.verdict(103.0, 0.01, "cost > baseline.cost + 2 && cost < 1e3").failed
+        assert not self.verdict(103.0, 0.01, "cost > baseline.cost + 3").failed
+
     @pytest.mark.parametrize(
-        ("text", "told"), [("cots > 1.0", "cots"), ("cost", "not true or false"), ("cost > ", "is not a CEL")]
+        ("text", "told"),
+        [
+            ("cots > 1.0", "names 'cots', which is no figure; nearest: cost"),
+            ("cost > baseline.cots", "names 'baseline.cots', which is no figure; nearest: baseline.cost"),
+            ("cost", "not true or false"),
+            ("cost > ", "is not a CEL expression: .*Syntax error"),
+        ],
     )
-    def test_a_wrong_expression_is_refused(self, text, told):
-        with pytest.raises(UsageError, match=told):
+    def test_a_wrong_expression_is_refused_before_there_is_a_score(self, text, told):
+        with pytest.raises(UsageError, match=told) as early:
+            check(text, ("cost", "unserved_fraction"))
+        with pytest.raises(UsageError) as late:
             self.verdict(1.0, 0.0, text)
+        assert str(early.value) == str(late.value)
+
+
+CLOUDSIM = ("--world", "cloudsim")
 
 
 class TestCommand:
@@ -189,6 +250,7 @@ class TestCommand:
         assert capsys.readouterr().out == first
         results = json.loads(first)["results"]
         assert [result["policy"] for result in results] == ["lr-mmt", "npa"]
+        assert tuple(results[0]["score"]) == figures("cloudsim")
         assert {"energy_kwh", "migrations", "slatah", "pdm", "slav", "esv", "cost", "unserved_fraction"} <= set(
             results[0]["score"]
         )
@@ -235,12 +297,17 @@ class TestCommand:
             ),
             (["-t", "LOAD", "-p", "lr-mmt"], "no ready policy is called"),
             (["-t", "LOAD", "-p", "balanced", "--report", "/nowhere/at/all.html"], "cannot write the report"),
+            (["-t", "LOAD", "-p", "balanced", "--report", "/"], "it is a directory"),
+            (["-t", "LOAD", "-p", "balanced", "--baseline", "holt", "--fail-if", "cost > 1"], "nearest: hold"),
+            (["-t", "LOAD", "-p", "balanced", "--baseline", "hold", "--fail-if", "coost > 1"], "nearest: cost"),
+            (["-t", "LOAD", "-p", "lr-mmt", "--baseline", "npa", "--fail-if", "flapping > 1", *CLOUDSIM], "no figure"),
         ],
     )
     def test_mistakes_end_in_one_line(self, load, arguments, told, capsys):
         assert ended(["replay", *(load if argument == "LOAD" else argument for argument in arguments)]) == 2
         error = capsys.readouterr().err.splitlines()
         assert told in error[-1]
+        assert len(error) == 1  # nothing had been replayed
 
     def test_trace_generate_info_convert(self, tmp_path, capsys):
         made_up, converted = str(tmp_path / "a.parquet"), str(tmp_path / "a.csv")
