@@ -13,8 +13,13 @@ from autoscaler.cli.options import AsJson
 
 if TYPE_CHECKING:
     from autoscaler.core.policy import Policy
+    from autoscaler.replay.batch import Setting
+    from autoscaler.replay.gate import Verdict
+    from autoscaler.replay.outcome import Outcome
     from autoscaler.sim.scenario import Scenario
     from autoscaler.sim.traces import Trace
+
+    Gate = tuple[Policy, str]  # the baseline, and what fails
 
 Traces = Annotated[list[Path], typer.Option("--trace", "-t", metavar="PATH", help="Recorded load; may be repeated.")]
 Policies = Annotated[
@@ -32,7 +37,7 @@ Shuffles = Annotated[
     list[int], typer.Option("--shuffle", metavar="SEED", help="cloudsim: another order of app VMs; may be repeated.")
 ]
 Report = Annotated[Path | None, typer.Option("--report", metavar="FILE", help="Write a self-contained HTML page.")]
-Gate = Annotated[
+FailIf = Annotated[
     str | None,
     typer.Option("--fail-if", metavar="CEL", help="Exit 1 where it holds, like 'cost > 1.02 * baseline.cost'."),
 ]
@@ -57,7 +62,7 @@ def replay(
     hosts: Annotated[int, typer.Option("--hosts", min=1, help="cloudsim: how many.")] = 800,
     baselines: Annotated[bool, typer.Option("--baselines", help="Also: hold at peak size, and a lower bound.")] = False,
     baseline: Annotated[str | None, typer.Option("--baseline", metavar="NAME|FILE", help="For --fail-if.")] = None,
-    fail_if: Gate = None,
+    fail_if: FailIf = None,
     report: Report = None,
     json: AsJson = False,
 ) -> None:
@@ -72,12 +77,8 @@ def replay(
       flexcapsule replay --world cloudsim -t planetlab-20110303.tar.gz -p lr-mmt -p thr-mmt --json
     """
     from autoscaler.cli import replay_output
-    from autoscaler.cli.loading import TOOLBOX
-    from autoscaler.cli.replay_running import carry_out
     from autoscaler.errors import UsageError
-    from autoscaler.replay.batch import CLOUDSIM, Setting, figures, jobs
-    from autoscaler.replay.gate import Verdict, judge
-    from autoscaler.replay.gate import check as check_expression
+    from autoscaler.replay.batch import CLOUDSIM, Setting
 
     if (baseline is None) != (fail_if is None):
         raise UsageError("--baseline and --fail-if go together: a policy to compare with, and what would be worse")
@@ -87,19 +88,11 @@ def replay(
         raise UsageError("--shuffle deals out the app VM types of --world cloudsim; other worlds have none")
     setting = Setting(_world(world), seed, tuple(shuffle), peak_cores, hosts)
     policies = [_policy(name, world) for name in policy]
-    gate = None if baseline is None or fail_if is None else (_policy(baseline, world), fail_if)
-    if gate is not None:
-        check_expression(gate[1], figures(setting.world))
+    gate = None if baseline is None or fail_if is None else _gate(_policy(baseline, world), fail_if, setting)
     if report is not None:
         replay_output.check_report(report)
     traces = [_cut(one.in_cores(peak_cores), skip, hours) for one in _read(trace)]
-    planned = jobs(traces, policies, setting, TOOLBOX, with_baselines=baselines)
-    compared = [] if gate is None else jobs(traces, [gate[0]], setting, TOOLBOX)
-    ended, whole = carry_out([*planned, *compared])
-    outcomes, verdicts = ended[: len(planned)], tuple[Verdict, ...]()
-    if gate is not None and whole:
-        names = {mine.name for mine in policies}
-        verdicts = judge([one for one in outcomes if one.policy in names], ended[len(planned) :], gate[1])
+    outcomes, verdicts, whole = _judged(traces, policies, setting, gate, with_baselines=baselines)
     replay_output.show(outcomes, verdicts, json=json)
     if report is not None:
         replay_output.write_report(report, outcomes)
@@ -107,6 +100,34 @@ def replay(
         raise typer.Exit(130)
     if any(verdict.failed for verdict in verdicts):
         raise typer.Exit(1)
+
+
+def _gate(baseline: Policy, expression: str, setting: Setting) -> Gate:
+    """Raises UsageError for a wrong expression: before anything is replayed."""
+    from autoscaler.replay.batch import figures
+    from autoscaler.replay.gate import check
+
+    check(expression, figures(setting.world))
+    return baseline, expression
+
+
+def _judged(
+    traces: Sequence[Trace], policies: Sequence[Policy], setting: Setting, gate: Gate | None, *, with_baselines: bool
+) -> tuple[list[Outcome], tuple[Verdict, ...], bool]:
+    """Outcomes, the gate's verdicts, and whether nothing was interrupted: half of the replays are not judged."""
+    from autoscaler.cli.loading import TOOLBOX
+    from autoscaler.cli.replay_running import carry_out
+    from autoscaler.replay.batch import jobs
+    from autoscaler.replay.gate import judge
+
+    planned = jobs(traces, policies, setting, TOOLBOX, with_baselines=with_baselines)
+    compared = [] if gate is None else jobs(traces, [gate[0]], setting, TOOLBOX)
+    ended, whole = carry_out([*planned, *compared])
+    outcomes, old = ended[: len(planned)], ended[len(planned) :]
+    if gate is None or not whole:
+        return outcomes, (), whole
+    names = {policy.name for policy in policies}
+    return outcomes, judge([one for one in outcomes if one.policy in names], old, gate[1]), whole
 
 
 def _world(name: str | None) -> str | Scenario | None:
