@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from autoscaler.core.correction import Correction
 from autoscaler.core.events import Observed
 from autoscaler.core.past import Past
 from autoscaler.core.snapshot import CPU, MEMORY, NOWHERE, FloatArray, IntArray, Inventory, Snapshot, frozen
@@ -63,12 +64,24 @@ class History:
         return History(width, self.at, self.inventory, self.placement, self.sampled_at, usage, self.past)
 
     def snapshot(
-        self, at: float, in_flight: frozenset[str] = frozenset(), reserved_bytes: Mapping[str, float] | None = None
+        self,
+        at: float,
+        in_flight: frozenset[str] = frozenset(),
+        reserved_bytes: Mapping[str, float] | None = None,
+        correction: Correction | None = None,
     ) -> Snapshot:
         """What is believed at `at`."""
-        usage = self.usage or _no_rows(self.width)
-        reserved = reserved_bytes or {}
-        return Snapshot(at, self.inventory, self.placement, usage, self.sampled_at, in_flight, reserved, self.past)
+        return Snapshot(
+            at,
+            self.inventory,
+            self.placement,
+            self.usage or _no_rows(self.width),
+            self.sampled_at,
+            in_flight,
+            reserved_bytes or {},
+            correction or Correction(),
+            self.past,
+        )
 
     def _inventory(self, observed: Observed) -> Inventory:
         old = self.inventory

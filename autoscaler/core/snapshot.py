@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from autoscaler.core.apart import Apart
+from autoscaler.core.correction import Correction
 from autoscaler.core.model import AppVM, CloudVM, CloudVMSize, CloudVMState, Service
 from autoscaler.core.past import Past
 
@@ -114,6 +115,7 @@ class Snapshot:
     sampled_at: (app VMs,) time of the newest sample (of the first sight, before any).
     in_flight: ids that a plan being carried out is about.
     reserved_bytes: cloud VM id -> memory kept for app VMs that such a plan is bringing there.
+    correction: what measured migrations say about the model of them.
     past: what each service asked for over the last weeks.
     """
 
@@ -124,6 +126,7 @@ class Snapshot:
     sampled_at: FloatArray
     in_flight: frozenset[str] = frozenset()
     reserved_bytes: Mapping[str, float] = field(default_factory=dict)
+    correction: Correction = field(default_factory=Correction)
     past: Past = field(default_factory=Past)
 
     @property
