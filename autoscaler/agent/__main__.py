@@ -48,7 +48,7 @@ async def run(given: argparse.Namespace) -> None:
     def handing(bench: Bench) -> Handovers:
         return Handovers(
             given.state / "handovers", halves=XenHalves(), household=Household(bench, given.back),
-            serving=credentials.serving(), calling=credentials.calling(), can_log_dirty=xen.observe().can_log_dirty,
+            serving=credentials.serving(), calling=credentials.calling, can_log_dirty=xen.observe().can_log_dirty,
         )  # fmt: skip
 
     agent = assembled(

@@ -25,8 +25,9 @@ class Credentials:
 
     def __init__(self, directory: Path, name: str) -> None:
         self._directory, self._name = directory, name
+        self._held: dict[int, tuple[tuple[int, ...], ssl.SSLContext]] = {}
         self._finish_replacing()
-        self._read_at, self._newest = self._times(), self._context(directory, ssl.PROTOCOL_TLS_SERVER)
+        self._newest(ssl.PROTOCOL_TLS_SERVER)
 
     def serving(self) -> ssl.SSLContext:
         """For listening sockets: each new connection is answered with the files as they are by then."""
@@ -35,8 +36,8 @@ class Credentials:
         return context
 
     def calling(self) -> ssl.SSLContext:
-        """For a connection to another agent."""
-        return self._context(self._directory, ssl.PROTOCOL_TLS_CLIENT)
+        """For a new connection to another agent: asked for each time, so that it is by the files as they are by then."""
+        return self._newest(ssl.PROTOCOL_TLS_CLIENT)
 
     def replace(self, document: Any) -> None:
         """Take a new set, or new authorities alone ("certificate" and "key" empty). All of it is tried before any is used."""
@@ -76,9 +77,20 @@ class Credentials:
 
     def _renewed(self, connection: ssl.SSLObject, asked_for: str | None, context: ssl.SSLContext) -> None:
         del asked_for, context
-        if self._times() != self._read_at:
-            self._newest, self._read_at = self._context(self._directory, ssl.PROTOCOL_TLS_SERVER), self._times()
-        connection.context = self._newest
+        connection.context = self._newest(ssl.PROTOCOL_TLS_SERVER)
+
+    def _newest(self, protocol: int) -> ssl.SSLContext:
+        """By the files as they are; while they do not fit together (one of them was just replaced) as they were before."""
+        times, held = self._times(), self._held.get(protocol)
+        if held is not None and held[0] == times:
+            return held[1]
+        try:
+            self._held[protocol] = (times, self._context(self._directory, protocol))
+        except UsageError:
+            if held is None:
+                raise
+            return held[1]
+        return self._held[protocol][1]
 
     def _context(self, directory: Path, protocol: int) -> ssl.SSLContext:
         authority, certificate, key = self._files(directory)

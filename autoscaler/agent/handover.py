@@ -61,8 +61,8 @@ class Handovers:
     """All handovers of this agent, both ways. `watch` is told of each point that a transfer passes."""
 
     def __init__(
-        self, directory: Path, *, halves: Halves, household: Household, serving: ssl.SSLContext, calling: ssl.SSLContext,
-        can_log_dirty: bool, boot: str = "", streams: Any = handover_stream,
+        self, directory: Path, *, halves: Halves, household: Household, serving: ssl.SSLContext,
+        calling: Callable[[], ssl.SSLContext], can_log_dirty: bool, boot: str = "", streams: Any = handover_stream,
         watch: Callable[[str, str], None] = lambda *_: None, again_s: float = AGAIN_S,
         patience_s: float = PATIENCE_S,
     ) -> None:  # fmt: skip
@@ -128,7 +128,7 @@ class Handovers:
             passed = Passed(lambda point: self._watch(GOING, point))
             passed("prepared")
             sending = Sending(
-                self._records, self._halves, self._calling, self._boot, self._streams, passed, self._patience_s
+                self._records, self._halves, self._calling(), self._boot, self._streams, passed, self._patience_s
             )
             try:
                 await sending.run(record, passenger, live=live)

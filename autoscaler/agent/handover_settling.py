@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import ssl
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -31,7 +32,7 @@ class Settling:
     records: Records
     halves: Halves
     receiving: Receiving
-    calling: ssl.SSLContext
+    calling: Callable[[], ssl.SSLContext]
     boot: str
     patience_s: float
     fenced: set[tuple[str, str]] = field(default_factory=set)
@@ -132,7 +133,7 @@ class Settling:
 
     async def _call(self, record: Record, kind: str, expected: str, **words: Any) -> dict[str, Any] | None:
         try:
-            async with connection(record.address, self.calling, record.peer, self.patience_s) as link:
+            async with connection(record.address, self.calling(), record.peer, self.patience_s) as link:
                 await link.say(kind, handover=record.id, **words)
                 said = await link.hear()
         except LinkError as error:

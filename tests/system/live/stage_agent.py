@@ -114,7 +114,7 @@ async def main(name: str, address: str) -> None:
         halves=XenHalves(),
         household=Household(),
         serving=context(name, serving=True),
-        calling=context(name, serving=False),
+        calling=lambda: context(name, serving=False),
         can_log_dirty=os.environ.get("CAN_LOG_DIRTY", "yes") == "yes",
         watch=trap,
         patience_s=PATIENCE_S,

@@ -11,20 +11,21 @@ import ssl
 import uuid
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from autoscaler import keys
+from autoscaler.agent.credentials import Credentials
 from autoscaler.agent.handover import Handovers, Move
 from autoscaler.agent.handover_halves import Berth
 from autoscaler.agent.handover_passenger import Passenger, Vif, read_passenger
 from autoscaler.agent.handover_records import Record
 from autoscaler.agent.handover_rules import Half
 from autoscaler.agent.handover_wire import HEADER, LinkError, connection
-from autoscaler.errors import ActuationError
+from autoscaler.errors import ActuationError, UsageError
 
 APP_VM = "b09ea152-3e12-436a-a27a-b898bf672942"
 PAGES = bytes(range(256)) * 4096  # what a guest consists of: one stretch and more
@@ -232,7 +233,7 @@ class Stage:
         self.households[name] = Household()
         self.agents[name] = Handovers(
             self._records(name), halves=self.hands[name], household=self.households[name],
-            serving=self.context(name, serving=True), calling=self.context(name), can_log_dirty=self.can_log_dirty,
+            serving=self.context(name, serving=True), calling=lambda: self.context(name), can_log_dirty=self.can_log_dirty,
             boot=self.machines[name].boot, streams=self.streams[name], again_s=0.01,
             watch=lambda side, point: self._pass(name, side, point),
         )  # fmt: skip
@@ -284,8 +285,7 @@ def certificates(tmp_path_factory) -> Path:
 
 
 @asynccontextmanager
-async def staged(tmp_path: Path, certificates: Path) -> AsyncIterator[Stage]:
-    stage = Stage(tmp_path, certificates)
+async def staged(stage: Stage) -> AsyncIterator[Stage]:
     asyncio.get_running_loop().set_exception_handler(lambda *_: None)  # a killed agent's tasks end as they like
     for name in stage.machines:
         await stage.start(name)
@@ -311,7 +311,7 @@ async def converse(address: str, context: ssl.SSLContext, **words: Any) -> dict[
 
 def play(tmp_path: Path, certificates: Path, story: Any) -> None:
     async def run() -> None:
-        async with asyncio.timeout(20), staged(tmp_path, certificates) as stage:
+        async with asyncio.timeout(20), staged(Stage(tmp_path, certificates)) as stage:
             await story(stage)
 
     asyncio.run(run())
@@ -534,3 +534,69 @@ def test_a_hypervisor_that_cannot_note_dirty_pages_says_so_where_that_is_demande
         assert stage.machines["cv1"].running() == 1
 
     play(tmp_path, certificates, story)
+
+
+class Rotating(Stage):
+    """Each agent has its own files, as on its cloud VM."""
+
+    def __init__(self, tmp_path: Path) -> None:
+        super().__init__(tmp_path / "agents", tmp_path / "keys")
+        keys.init(self._certificates)
+        self.credentials = {name: self._issued(name, tmp_path / name) for name in ("cv1", "cv2")}
+
+    def _issued(self, name: str, own: Path) -> Credentials:
+        keys.issue(self._certificates, name, ["127.0.0.1"])
+        own.mkdir(mode=0o700)
+        for file in ("authority.pem", f"{name}.pem", f"{name}.key"):
+            shutil.copy(self._certificates / file, own)
+        return Credentials(own, name)
+
+    def context(self, name: str, *, serving: bool = False) -> ssl.SSLContext:
+        return self.credentials[name].serving() if serving else self.credentials[name].calling()
+
+    def rotate(self) -> None:
+        """The three rounds of adapters/rotation.py."""
+        keys.begin_rotation(self._certificates)
+        self._round(trust_only=True)
+        for held in keys.every(self._certificates):
+            keys.renew(self._certificates, held.name)
+        self._round(trust_only=False)
+        keys.end_rotation(self._certificates)
+        self._round(trust_only=True)
+
+    def _round(self, *, trust_only: bool) -> None:
+        for name, credentials in self.credentials.items():
+            credentials.replace(asdict(keys.share(self._certificates, name, trust_only=trust_only)))
+
+
+async def over_and_back(stage: Stage, names: str) -> None:
+    for source, target in (("cv1", "cv2"), ("cv2", "cv1")):
+        address = f"127.0.0.1:{stage.ports[target]}"
+        await stage.agents[source].send(Move(f"{names} {source}", APP_VM, target, address))
+        assert (stage.machines[target].running(), stage.running()) == (1, 1)
+
+
+def test_after_a_rotation_it_calls_with_the_new_certificate_and_the_old_one_is_refused(tmp_path) -> None:
+    async def story() -> None:
+        rotating = Rotating(tmp_path)
+        async with asyncio.timeout(20), staged(rotating) as stage:
+            await over_and_back(stage, "before")
+            old = stage.context("cv1")
+            rotating.rotate()
+            await over_and_back(stage, "after")
+            with pytest.raises(LinkError):
+                await converse(f"127.0.0.1:{stage.ports['cv2']}", old, kind="ask", handover="a" * 32)
+
+    asyncio.run(story())
+
+
+def test_while_its_files_do_not_fit_together_it_calls_as_before(tmp_path) -> None:
+    stage = Rotating(tmp_path)
+    before, key = stage.context("cv1"), tmp_path / "cv1" / "cv1.key"
+    right = key.read_bytes()
+    key.write_bytes((tmp_path / "cv2" / "cv2.key").read_bytes())
+    assert stage.context("cv1") is before
+    with pytest.raises(UsageError, match="cannot be used"):
+        Credentials(tmp_path / "cv1", "cv1")
+    key.write_bytes(right)
+    assert stage.context("cv1") is not before
