@@ -34,16 +34,16 @@ def read_parquet(path: Path) -> Trace:
     ids = table.column("vm").to_numpy(zero_copy_only=False)
     names, subject = np.unique(ids, return_inverse=True)
     columns = {name: tables.floats(table.column(name)) for name in PARQUET[1:]}
-    return _trace(path, [f"app-{name}" for name in names], subject.astype(np.int64), columns)
+    return _trace(path, [f"app-{name}" for name in names], subject.astype(np.int64), columns, Repairs())
 
 
 def read_raw(path: Path) -> Trace:
     """A folder or tar archive with one file per app VM, or one such file."""
     files = list(members(path)) if path.is_dir() or ".tar" in path.suffixes else [(path.name, path.read_bytes())]
     parts: dict[str, list[FloatArray]] = {name: [] for name in RAW}
-    subject = []
+    subject, repairs = [], Repairs()
     for row, (name, content) in enumerate(files):
-        table = tables.csv(path, delimiter=";", content=decoded(path / name, content))
+        table = tables.csv(path, repairs, delimiter=";", content=decoded(path / name, content))
         table.columns = [str(column).strip() for column in table.columns]
         for key, column in RAW.items():
             if column not in table.columns:
@@ -51,11 +51,12 @@ def read_raw(path: Path) -> Trace:
             parts[key].append(tables.numbers(path, table, column))
         subject.append(np.full(len(table), row, dtype=np.int64))
     columns = {key: np.concatenate(values) for key, values in parts.items()}
-    return _trace(path, [f"app-{Path(name).stem}" for name, _ in files], np.concatenate(subject), columns)
+    return _trace(path, [f"app-{Path(name).stem}" for name, _ in files], np.concatenate(subject), columns, repairs)
 
 
-def _trace(path: Path, names: list[str], subject: IntArray, columns: Mapping[str, FloatArray]) -> Trace:
-    repairs = Repairs()
+def _trace(
+    path: Path, names: list[str], subject: IntArray, columns: Mapping[str, FloatArray], repairs: Repairs
+) -> Trace:
     at = columns["ts"]
     at = at / 1000.0 if len(at) and np.nanmedian(at) > 1e11 else at
     cores, cap_mhz, used_mhz = columns["cores"], columns["cpu_cap_mhz"], columns["cpu_mhz"]

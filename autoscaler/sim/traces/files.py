@@ -33,6 +33,8 @@ def check(path: Path) -> None:
         if not any(path.iterdir()):
             raise refuse(path, "the folder is empty")
         return
+    if not path.is_file():
+        raise refuse(path, "it is neither a file nor a folder")
     try:
         size = path.stat().st_size
         with path.open("rb"):
@@ -43,7 +45,8 @@ def check(path: Path) -> None:
         raise refuse(path, "the file is empty")
     if size > MOST_BYTES:
         raise refuse(
-            path, f"it has {size / MIB:.0f} MiB, the limit is {MOST_BYTES // MIB} MiB; cut it, or convert it to Parquet"
+            path,
+            f"it has {size / MIB:.0f} MiB, the limit is {MOST_BYTES // MIB} MiB; cut it into several, or thin it out",
         )
 
 
@@ -89,7 +92,13 @@ def first_line(path: Path) -> str:
 
 def members(path: Path) -> Iterator[tuple[str, bytes]]:
     """Name and content of every file of a folder or tar archive, by name."""
-    yield from sorted(_folder(path) if path.is_dir() else _tar(path))
+    found, total = list[tuple[str, bytes]](), 0
+    for name, content in _folder(path) if path.is_dir() else _tar(path):
+        found.append((name, content))
+        total += len(content)
+        if total > MOST_BYTES:
+            raise refuse(path, f"its files have more than {MOST_BYTES // MIB} MiB together; cut it into several")
+    yield from sorted(found)
 
 
 def _folder(path: Path) -> Iterator[tuple[str, bytes]]:

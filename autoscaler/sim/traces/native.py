@@ -28,9 +28,10 @@ DEFAULT_BYTES = 0.25 * GIB
 
 def read(path: Path) -> Trace:
     if path.suffix != ".parquet":
-        return _read(path, tables.csv(path))
+        repairs = Repairs()
+        return _read(path, tables.csv(path, repairs), repairs)
     columns = [name for name in (*SUBJECT.values(), *NEEDED, *OPTIONAL) if name in tables.parquet_columns(path)]
-    return _read(path, tables.parquet(path, columns).to_pandas())
+    return _read(path, tables.parquet(path, columns).to_pandas(), Repairs())
 
 
 def write(trace: Trace, path: Path) -> None:
@@ -56,14 +57,13 @@ def write(trace: Trace, path: Path) -> None:
         raise UsageError(f"cannot write {str(path)!r}: {error.strerror or error}") from error
 
 
-def _read(path: Path, table: pd.DataFrame) -> Trace:
+def _read(path: Path, table: pd.DataFrame, repairs: Repairs) -> Trace:
     kind = next((kind for kind, name in SUBJECT.items() if name in table.columns), None)
     if kind is None:
         raise refuse(path, f"it has no column 'app_vm' or 'service'; it has {', '.join(map(str, table.columns))}")
     for name in NEEDED:
         if name not in table.columns:
             raise refuse(path, f"it has no column {name!r}; it has {', '.join(map(str, table.columns))}")
-    repairs = Repairs()
     codes, names = pd.factorize(table[SUBJECT[kind]].astype(str), use_na_sentinel=False)
     subject: IntArray = np.asarray(codes, dtype=np.int64)
     measured = [name for name in ("cpu_cores", "memory_bytes") if name in table.columns]

@@ -5,6 +5,7 @@ Separate so that readers name columns and nothing else. No layout may be known h
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from io import StringIO
 from pathlib import Path
@@ -16,29 +17,51 @@ import pyarrow.parquet as pq
 
 from autoscaler.core.snapshot import FloatArray
 from autoscaler.sim.traces.files import refuse, text
+from autoscaler.sim.traces.trace import Repairs
 
 MOST_ROWS = 200_000_000
 NS_PER_S = 1e9
 
 
 def csv(
-    path: Path, *, names: Sequence[str] | None = None, delimiter: str = ",", content: str | None = None
+    path: Path,
+    repairs: Repairs,
+    *,
+    names: Sequence[str] | None = None,
+    delimiter: str = ",",
+    content: str | None = None,
 ) -> pd.DataFrame:
-    """A CSV file as text columns where they are not numbers. `names`: it has no header."""
+    """A CSV file as text columns where they are not numbers. `names`: it has no header. Rows that are too short are counted,
+    a row that is too long is refused: nobody knows which of its values is which."""
+    content = text(path) if content is None else content
     try:
-        return pd.read_csv(
-            StringIO(text(path) if content is None else content),
-            sep=delimiter,
-            names=list(names) if names else None,
-            header=None if names else 0,
-            skipinitialspace=True,
-            on_bad_lines="error",
-            low_memory=False,
-        )
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", pd.errors.ParserWarning)
+            table = pd.read_csv(
+                StringIO(content),
+                sep=delimiter,
+                names=list(names) if names else None,
+                header=None if names else 0,
+                index_col=False,  # or what is too much would be taken for names of rows
+                skipinitialspace=True,
+                on_bad_lines="error",
+                low_memory=False,
+            )
+    except pd.errors.ParserWarning as warning:
+        raise refuse(path, "its rows hold more values than its first line has columns") from warning
     except pd.errors.EmptyDataError as error:
         raise refuse(path, "there is no line in it") from error
     except (pd.errors.ParserError, ValueError) as error:
         raise refuse(path, f"not a table: {' '.join(str(error).split())}") from error
+    repairs.short_row += _short_rows(content, delimiter, len(table.columns))
+    return table
+
+
+def _short_rows(content: str, delimiter: str, columns: int) -> int:
+    rows = content.count("\n") + (not content.endswith("\n"))
+    if content.count(delimiter) == rows * (columns - 1):  # as it should be
+        return 0
+    return sum(line.count(delimiter) < columns - 1 for line in StringIO(content) if not line.isspace())
 
 
 def parquet(path: Path, columns: Sequence[str]) -> pa.Table:

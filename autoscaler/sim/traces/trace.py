@@ -21,6 +21,7 @@ GIB = 1 << 30
 class Repairs:
     """Rule -> how many values it changed. The rules are these, in the order in which they are applied."""
 
+    short_row: int = 0  # fewer values than there are columns: the others are taken as missing
     not_a_number: int = 0  # unreadable or infinite: taken as missing
     negative: int = 0  # taken as missing
     out_of_order: int = 0  # sorted by time

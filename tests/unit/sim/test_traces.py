@@ -1,6 +1,7 @@
 """Recorded load: every layout reads, every repair is counted, and what cannot be read ends in one line."""
 
 import gzip
+import os
 import tarfile
 from pathlib import Path
 
@@ -190,6 +191,23 @@ class TestMadeUp:
         assert 6.0 < peak < 16.0
 
 
+class TestShortRows:
+    def test_they_are_counted_even_where_only_what_may_be_unknown_is_missing(self, tmp_path):
+        rows = ["app_vm,at,cpu_cores,cores", "a,0,1,2", "a,60,1", "a,120", "", "a,180,1,2", "a,240,1,2", ""]
+        trace = read_trace(write(tmp_path / "x.csv", "\n".join(rows)))
+        assert dict(trace.repairs.told()) == {"short_row": 2, "not_a_number": 1, "gap": 1}
+        assert trace.cores[:, 0].tolist() == [1.0] * 5
+
+    def test_an_empty_field_is_not_a_short_row(self, tmp_path):
+        trace = read_trace(write(tmp_path / "x.csv", "app_vm,at,cpu_cores,cores\na,0,1,2\na,60,1,\n\n"))
+        assert dict(trace.repairs.told()) == {}
+
+
+def pipe(path):
+    os.mkfifo(path)
+    return path
+
+
 def folder_with(tmp_path, content):
     folder = tmp_path / "day"
     folder.mkdir()
@@ -206,6 +224,11 @@ BROKEN = {
     "header only": (lambda p: write(p / "x.csv", "timestamp,value\n"), "holds no times|not one sample"),
     "one sample": (lambda p: write(p / "x.csv", "timestamp,value\n2015-01-01 00:00:00,1\n"), "at least two"),
     "no times": (lambda p: write(p / "x.csv", "timestamp,value\nfoo,1\nbar,2\n"), "holds no times"),
+    "too long everywhere": (
+        lambda p: write(p / "x.csv", "timestamp,value\n1,2,3\n2,3,4\n"),
+        "its rows hold more values than its first line has columns",
+    ),
+    "a pipe": (lambda p: pipe(p / "x.csv"), "neither a file nor a folder"),
     "ragged": (lambda p: write(p / "x.csv", "timestamp,value\n1,2\n1,2,3,4\n"), "not a table"),
     "day cut short": (lambda p: folder_with(p, "1\n2\n"), "has 2 lines, expected 288"),
     "day of words": (lambda p: folder_with(p, "one\ntwo\n"), "something other than one number a line"),
