@@ -157,11 +157,14 @@ int xenstore_list(const char *path, char *names, size_t size); /* each ended by 
 int xenstore_begin(uint32_t *transaction);
 int xenstore_end(uint32_t transaction, bool commit); /* -EAGAIN: do it again */
 int xenstore_write_in(uint32_t transaction, const char *path, const char *value);
+struct xenstore_key { const char *name; char value[24]; };
+int xenstore_write_all(const char *directory, const struct xenstore_key *keys, size_t count); /* one wait for all */
 typedef void watch_handler(void *argument); /* may only wake threads */
 int xenstore_watch(const char *path, watch_handler *handler, void *argument);
 void xenstore_unwatch(const char *path, watch_handler *handler, void *argument);
-void xenstore_suspend(void);          /* may wait */
-void xenstore_resume(bool cancelled); /* does not wait */
+void xenstore_suspend(void); /* may wait */
+void xenstore_resume(bool cancelled);
+void xenstore_watch_again(void); /* after a move: may wait */
 
 /* kernel/console.c */
 void console_start(void);
@@ -180,6 +183,8 @@ void traps_start(void);
 
 /* kernel/lifecycle.c */
 void lifecycle_start(void);
+void lifecycle_settled(void);       /* after a move: the network is back */
+void lifecycle_await_settled(void); /* what can wait while it is not: may wait, half a second at most */
 void lifecycle_on_poweroff(void (*asked)(void)); /* instead of powering off at once */
 void machine_off(int status) __attribute__((noreturn)); /* publishes the status; may wait */
 unsigned lifecycle_moves(void); /* suspends survived, cancelled ones too */

@@ -31,7 +31,7 @@ BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 AGAIN_S = 1.0  # between two tries to learn how an interrupted handover ended
 CONNECTIONS_MOST = 16
 RATE_BYTES_PER_S = 10e6  # of a stream, before one was measured: what was seen under emulation
-LAST_PASS_S = 0.25  # of a copy of a running guest, before one was measured: page tables and what was dirty go once more
+LAST_PASS_S = 0.08  # of a copy of a running guest, before one was measured: page tables and what was dirty go once more
 LEARNING = 0.25  # the newest transfer's share of what is predicted
 GOING, COMING = "leaving", "arriving"
 

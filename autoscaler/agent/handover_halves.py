@@ -1,14 +1,12 @@
 """The hypervisor's part of a handover: make, suspend, resume, start and destroy a half, each one call that does one thing.
 
 Separate because it alone touches domains in a handover, and on nobody's initiative but the caller's: unlike xl, nothing here
-resumes or destroys because something else failed (docs/decisions/0091). Through Xen's own Python binding, libxenevtchn and
-XenStore. Whose turn it is, is decided in handover_rules.py.
+resumes or destroys because something else failed (docs/decisions/0091). Through Xen's own Python binding and XenStore. Whose turn it is, is decided in handover_rules.py.
 """
 
 from __future__ import annotations
 
 import asyncio
-import ctypes
 import importlib
 import json
 import sys
@@ -20,6 +18,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from autoscaler.agent import handover_tree as tree
+from autoscaler.agent.handover_channels import SuspendChannels
 from autoscaler.agent.handover_passenger import Passenger
 from autoscaler.agent.handover_records import Record
 from autoscaler.agent.handover_rules import Half
@@ -31,9 +30,9 @@ SHUTDOWN_SUSPEND = 2  # xen/include/public/sched.h
 SHADOW_OFF = 0  # xen/include/public/domctl.h, XEN_DOMCTL_SHADOW_OP_OFF
 SUSPEND_PATIENCE_S = 15.0
 DOMAINS_MOST = 32768  # domain ids have 15 bits
-POLL_S = 0.001  # a look at a domain is one hypercall, a third of a millisecond under emulation
+POLL_S = 0.02  # where the hypervisor does not say by itself that a domain has suspended
 INTERFACE_PATIENCE_S = 10.0
-CONNECT_PATIENCE_S, CONNECT_POLL_S = 2.0, 0.01
+CONNECT_PATIENCE_S, CONNECT_POLL_S = 1.0, 0.03  # each look takes a millisecond from the guest
 CONTEXT_KIB = 2048  # per domain, beside its pages: its structures, page-table slack, grant and event pages
 
 
@@ -57,6 +56,7 @@ class Halves(Protocol):
     def complete(self, domid: int, store_ring: int, console_ring: int) -> None: ...
     def start(self, domid: int, app_vm: str) -> None: ...
     async def connected(self, domid: int, passenger: Passenger) -> None: ...
+    def arm(self, domid: int) -> None: ...
     async def suspend(self, domid: int) -> None: ...
     def resume(self, domid: int) -> None: ...
     def let_be(self, domid: int) -> None: ...
@@ -72,7 +72,7 @@ class XenHalves:
         self._xc: Any = importlib.import_module("xen.lowlevel.xc").xc()
         self._error: Any = importlib.import_module("xen.lowlevel.xc").Error
         self._store = Store()
-        self._events = _EventChannels()
+        self._channels = SuspendChannels()
 
     def look(self, record: Record) -> tuple[Half, int]:
         """A record's half and its domain id: by that id once it is known, before by the handle that is the handover's own."""
@@ -170,21 +170,25 @@ class XenHalves:
         self._xc.domain_unpause(domid)
 
     async def connected(self, domid: int, passenger: Passenger) -> None:
-        """Leave the machine to the guest until its network is back, or it does not want it: what is left here can wait.
+        """Leave the machine to the guest until it was heard on its network, or it does not want it: what is left here can wait.
 
-        Seen by the interface's carrier, since a question to xenstored would delay the guest's own.
+        Seen by the interface's counters, since a question to xenstored would delay the guest's own.
         """
         deadline = time.monotonic() + CONNECT_PATIENCE_S
         waited = [f"vif{domid}.{vif.devid}" for vif in passenger.vifs]
         while time.monotonic() < deadline:
-            if all(map(_has_carrier, waited)):
+            if all(map(_was_heard, waited)):
                 return
             await asyncio.sleep(CONNECT_POLL_S)
 
+    def arm(self, domid: int) -> None:
+        """Find the guest's suspend channel before it is needed: looking takes longer than the guest needs to stop."""
+        if port := self._store.read(f"{tree.home(domid)}/device/suspend/event-channel"):
+            self._channels.bind(domid, int(port))
+
     async def suspend(self, domid: int) -> None:
         """Ask the guest to stop itself, and wait until it has. Raises ActuationError where it does not."""
-        port = self._store.read(f"{tree.home(domid)}/device/suspend/event-channel")
-        if not (port and self._events.notify(domid, int(port))):
+        if not self._channels.ring(domid):
             self._store.write(f"{tree.home(domid)}/control/shutdown", "suspend")
         deadline = time.monotonic() + SUSPEND_PATIENCE_S
         while (state := _state(self._domain(domid))) is not Half.SUSPENDED:
@@ -192,13 +196,14 @@ class XenHalves:
                 raise ActuationError("it ended before it could be moved", temporary=False)
             if time.monotonic() > deadline:
                 raise ActuationError(f"it did not suspend within {SUSPEND_PATIENCE_S:g} s", temporary=True)
-            await asyncio.sleep(POLL_S)
+            await self._channels.heard(POLL_S)
 
     def let_be(self, domid: int) -> None:
         """Take back what a broken transfer left on a running guest: the wish to suspend, and the noting of dirty pages.
 
         Should the guest have read the wish already, the rules resume it when they see it suspended.
         """
+        self._channels.unbind(domid)
         path = f"{tree.home(domid)}/control/shutdown"
         if self._store.read(path) == "suspend":
             self._store.write(path, "")
@@ -212,6 +217,7 @@ class XenHalves:
 
     def destroy(self, domid: int, app_vm: str) -> None:
         """Idempotent, and safe on a half that was never finished."""
+        self._channels.unbind(domid)
         try:
             self._xc.domain_destroy(domid)
         except self._error as error:
@@ -237,9 +243,9 @@ def _is_there(interface: str) -> bool:
     return Path("/sys/class/net", interface).exists()
 
 
-def _has_carrier(interface: str) -> bool:
+def _was_heard(interface: str) -> bool:
     try:
-        return Path("/sys/class/net", interface, "carrier").read_text().strip() == "1"
+        return int(Path("/sys/class/net", interface, "statistics/rx_packets").read_text()) > 0
     except OSError:
         return False
 
@@ -254,24 +260,3 @@ async def _plug(interface: str, bridge: str) -> None:
     process = await asyncio.create_subprocess_exec("ip", "link", "set", interface, "master", bridge, "up")
     if await process.wait() != 0:
         raise ActuationError(f"{interface} cannot be put on {bridge}", temporary=True)
-
-
-class _EventChannels:
-    """One thing of libxenevtchn: ring a guest's suspend channel, which needs no round trip through XenStore."""
-
-    def __init__(self) -> None:
-        self._library = ctypes.CDLL("libxenevtchn.so.1")
-        self._library.xenevtchn_open.restype = ctypes.c_void_p
-        opened = self._library.xenevtchn_open(None, 0)
-        self._handle = ctypes.c_void_p(opened) if opened else None
-
-    def notify(self, domid: int, port: int) -> bool:
-        """Whether it was rung."""
-        if self._handle is None:
-            return False
-        local = self._library.xenevtchn_bind_interdomain(self._handle, domid, port)
-        if local < 0:
-            return False
-        rung: int = self._library.xenevtchn_notify(self._handle, local)
-        self._library.xenevtchn_unbind(self._handle, local)
-        return rung == 0

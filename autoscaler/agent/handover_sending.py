@@ -86,6 +86,7 @@ class Sending:
             await self.halves.suspend(record.domid)
             self.passed("suspended")
 
+        self.halves.arm(record.domid)
         async with self.streams.saving(record.domid, live=live, on_suspend=on_suspend) as (helper, reader):
             attending = asyncio.create_task(helper.attend())
             try:

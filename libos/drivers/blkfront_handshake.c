@@ -11,32 +11,15 @@ static struct xenbus_link link;
 static char device[48], backend[112];
 static bool moved, connected;
 
-static int write_key(uint32_t transaction, const char *key, const char *value)
-{
-    char path[80];
-    snprintf(path, sizeof path, "%s/%s", device, key);
-    return xenstore_write_in(transaction, path, value);
-}
-
+/* The state last, as the network does it. */
 static int write_keys(int grant, int port)
 {
-    char grant_text[16], port_text[16], state[4];
-    uint32_t transaction;
-    int error;
-    snprintf(grant_text, sizeof grant_text, "%d", grant);
-    snprintf(port_text, sizeof port_text, "%d", port);
-    snprintf(state, sizeof state, "%d", XenbusStateInitialised);
-    do {
-        if ((error = xenstore_begin(&transaction)) != 0)
-            return error;
-        error = write_key(transaction, "ring-ref", grant_text);
-        error = error ? error : write_key(transaction, "event-channel", port_text);
-        error = error ? error : write_key(transaction, "protocol", "x86_64-abi");
-        error = error ? error : write_key(transaction, "state", state);
-        int ended = xenstore_end(transaction, error == 0);
-        error = error ? error : ended;
-    } while (error == -EAGAIN);
-    return error;
+    struct xenstore_key keys[] = {
+        {"ring-ref", ""}, {"event-channel", ""}, {"protocol", "x86_64-abi"}, {"state", ""}};
+    snprintf(keys[0].value, sizeof keys[0].value, "%d", grant);
+    snprintf(keys[1].value, sizeof keys[1].value, "%d", port);
+    snprintf(keys[3].value, sizeof keys[3].value, "%d", XenbusStateInitialised);
+    return xenstore_write_all(device, keys, DIMENSION(keys));
 }
 
 static void connect_rings(void)
@@ -61,7 +44,6 @@ static void open_ring(void)
     if (xenbus_find_backend(device, backend, sizeof backend, &remote) != 0)
         return;
     xenbus_watch_backend(&link, backend);
-    xenbus_set_state(device, XenbusStateInitialising);
     if (blkfront_open(remote, &grant, &port) != 0)
         panic("no grants or channels left for the disk");
     while (!moved && xenbus_state(backend) < XenbusStateInitWait)

@@ -33,26 +33,18 @@ static void read_mac(void)
         mac[i] = (uint8_t)byte[i];
 }
 
+/* The state comes last: the backend looks at the others when it sees it, so that no transaction is needed. */
 static int write_keys(const struct netfront_keys *keys)
 {
-    const struct { const char *key; int value; } wish[] = {
+    const struct { const char *name; int value; } wish[] = {
         {"tx-ring-ref", keys->tx_ring}, {"rx-ring-ref", keys->rx_ring}, {"event-channel", keys->port},
         {"request-rx-copy", 1},         {"feature-rx-notify", 1},       {"state", XenbusStateConnected}};
-    uint32_t transaction;
-    int error;
-    do {
-        if ((error = xenstore_begin(&transaction)) != 0)
-            return error;
-        for (size_t i = 0; i < DIMENSION(wish) && !error; i++) {
-            char path[64], value[16];
-            snprintf(path, sizeof path, DEVICE "/%s", wish[i].key);
-            snprintf(value, sizeof value, "%d", wish[i].value);
-            error = xenstore_write_in(transaction, path, value);
-        }
-        int ended = xenstore_end(transaction, error == 0);
-        error = error ? error : ended;
-    } while (error == -EAGAIN);
-    return error;
+    struct xenstore_key told_keys[DIMENSION(wish)];
+    for (size_t i = 0; i < DIMENSION(wish); i++) {
+        told_keys[i].name = wish[i].name;
+        snprintf(told_keys[i].value, sizeof told_keys[i].value, "%d", wish[i].value);
+    }
+    return xenstore_write_all(DEVICE, told_keys, DIMENSION(wish));
 }
 
 static void open_rings(void)
@@ -64,7 +56,6 @@ static void open_rings(void)
     if (xenbus_find_backend(DEVICE, backend, sizeof backend, &remote) != 0)
         return;
     xenbus_watch_backend(&link, backend);
-    xenbus_set_state(DEVICE, XenbusStateInitialising);
     if (netfront_open(remote, &keys) != 0)
         panic("no grants or channels left for the network");
     while (xenbus_state(backend) != XenbusStateInitWait && xenbus_state(backend) != XenbusStateConnected && !moved)
@@ -81,6 +72,7 @@ static void follow(void)
             flowing = true;
             netfront_connected();
             stack_announce();
+            lifecycle_settled();
         }
         break;
     case XenbusStateClosing:

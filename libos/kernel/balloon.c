@@ -44,6 +44,7 @@ static void tend(void *unused)
         wait_on(&wanted, time_monotonic() + EVERY);
         if (moved) {
             moved = false;
+            lifecycle_await_settled();
             memory_claim();
         }
         if (target_changed) {

@@ -1,6 +1,8 @@
 /* The domain's life as the toolstack directs it: power off, reboot, suspend. A suspend is asked for in two ways
  * (docs/misc/xenstore-paths.pandoc): "suspend" in control/shutdown, to be acknowledged by writing "" there, or an event
- * on the channel published in device/suspend/event-channel, which needs no acknowledgement and is faster. */
+ * on the channel published in device/suspend/event-channel, which needs no acknowledgement and is faster.
+ * After a move clients wait for the network only, and each of its questions to XenStore costs two switches between domains:
+ * whatever else has to be said or populated waits until the network has settled. */
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
@@ -14,16 +16,22 @@ static struct waiters asked;
 static bool channel_fired, control_changed;
 static int channel; /* < 0: none, XenStore will do */
 static unsigned moves;
+static struct waiters settled;
+static uint64_t settled_by; /* 0: nothing is waited for */
 static void (*on_poweroff)(void);
 static unsigned off_reason = SHUTDOWN_poweroff;
 
+#define SETTLED_WITHIN (500 * MS)
+
 static void channel_resume(bool cancelled);
+static void settling_resume(bool cancelled);
 
 /* The order is the contract. Devices do nothing but stop their data path (the handshake comes after the move, from their
  * own threads: quiescing a device costs round trips during which the network is dead); then nothing may be under way in
  * XenStore; then time stands still; then Xen's own pages leave the page tables; last, start_info is made portable. */
 static const struct suspend_step steps[] = {
     {"network", network_suspend, network_resume},
+    {"settling", NULL, settling_resume},
     {"block", block_suspend, block_resume},
     {"balloon", NULL, balloon_resume},
     {"entropy", NULL, entropy_resume},
@@ -73,12 +81,33 @@ static void channel_resume(bool cancelled)
     channel_fired = false;
 }
 
+static void settling_resume(bool cancelled)
+{
+    if (!cancelled && network_present())
+        settled_by = time_monotonic() + SETTLED_WITHIN;
+}
+
+void lifecycle_settled(void)
+{
+    settled_by = 0;
+    wake_all(&settled);
+}
+
+void lifecycle_await_settled(void)
+{
+    while (settled_by > time_monotonic())
+        wait_on(&settled, settled_by);
+}
+
 static void suspend(void)
 {
     bool cancelled = suspend_walk(steps, DIMENSION(steps), stop);
     moves++;
-    if (!cancelled)
-        publish_channel();
+    if (cancelled)
+        return;
+    lifecycle_await_settled();
+    xenstore_watch_again();
+    publish_channel();
 }
 
 static int acknowledge(char *command, size_t size)

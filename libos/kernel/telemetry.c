@@ -18,41 +18,35 @@ static unsigned moves_reported;
 void flexcapsule_load(double now) { load = now; }
 unsigned flexcapsule_moves(void) { return lifecycle_moves(); }
 
-static void publish(int figure, const char *value)
-{
-    char path[64];
-    if (!strcmp(figures[figure].written, value))
-        return;
-    snprintf(path, sizeof path, "data/flexcapsule/%s", figures[figure].name);
-    if (xenstore_write(path, value) == 0)
-        snprintf(figures[figure].written, sizeof figures[figure].written, "%s", value);
-}
-
-static void publish_number(int figure, uint64_t number)
-{
-    char text[24];
-    snprintf(text, sizeof text, "%lu", (unsigned long)number);
-    publish(figure, text);
-}
-
 static void report_once(void)
 {
     struct memory_count memory = memory_count();
+    struct xenstore_key changed[FIGURES];
+    char now[FIGURES][sizeof changed->value];
     uint64_t received, sent;
-    char text[24];
+    size_t count = 0;
     stack_count(&received, &sent);
-    if (moves_reported != lifecycle_moves()) /* another XenStore: it has none of it */
-        for (int i = 0; i < FIGURES; i++)
-            *figures[i].written = 0;
+    const uint64_t numbers[LOAD] = {
+        [USED] = (memory.total - memory.ballooned - memory.free) * PAGE_SIZE,
+        [FREE] = memory.free * PAGE_SIZE,
+        [BUSY] = scheduler_busy_ns(),
+        [RECEIVED] = received,
+        [SENT] = sent,
+        [MOVES] = lifecycle_moves(),
+    };
+    for (int i = 0; i < LOAD; i++)
+        snprintf(now[i], sizeof now[i], "%lu", (unsigned long)numbers[i]);
+    snprintf(now[LOAD], sizeof now[LOAD], "%u.%03u", (unsigned)load, (unsigned)(load * 1000) % 1000);
+    bool anew = moves_reported != lifecycle_moves(); /* another XenStore: it has none of it */
     moves_reported = lifecycle_moves();
-    publish_number(USED, (memory.total - memory.ballooned - memory.free) * PAGE_SIZE);
-    publish_number(FREE, memory.free * PAGE_SIZE);
-    publish_number(BUSY, scheduler_busy_ns());
-    publish_number(RECEIVED, received);
-    publish_number(SENT, sent);
-    publish_number(MOVES, lifecycle_moves());
-    snprintf(text, sizeof text, "%u.%03u", (unsigned)load, (unsigned)(load * 1000) % 1000);
-    publish(LOAD, text);
+    for (int i = 0; i < FIGURES; i++)
+        if (anew || strcmp(figures[i].written, now[i])) {
+            changed[count].name = figures[i].name;
+            strcpy(changed[count++].value, now[i]);
+        }
+    bool written = xenstore_write_all("data/flexcapsule", changed, count) == 0;
+    for (int i = 0; i < FIGURES; i++)
+        strcpy(figures[i].written, written ? now[i] : "");
 }
 
 static void report(void *interval)
@@ -60,6 +54,7 @@ static void report(void *interval)
     for (;;) {
         report_once();
         thread_sleep(time_monotonic() + (uintptr_t)interval * MS);
+        lifecycle_await_settled();
     }
 }
 
