@@ -56,12 +56,17 @@ class Agent:
             if sample:
                 sample_at = began + max(self.sample_every_s, (loop.time() - began) / SAMPLING_MOST_FRACTION)
         tending.cancel()
+        await asyncio.gather(tending, return_exceptions=True)
         await self.steps.rest()
 
     async def _tend(self) -> None:
-        """Finish what moves left unfinished. Apart from observing: it may have to wait for another agent's answer."""
-        while self.handovers is not None:
-            await self.handovers.resolve()
+        """Finish what moves left unfinished, and keep logs short. Apart from observing: it may have to wait for another agent's
+        answer."""
+        keeper = self.bench.keeper
+        while True:
+            if self.handovers is not None:
+                await self.handovers.resolve()
+            await asyncio.to_thread(lambda: keeper.logs.shorten(keeper.hypervisor.written()))
             await asyncio.sleep(RESOLVE_EVERY_S)
 
     async def _look(self, *, sample: bool) -> None:

@@ -90,4 +90,7 @@ class Hypervisor(Protocol):
     def console(self, name: str) -> Sequence[Path]:
         """The files that hold what it said, oldest first; some may not exist."""
 
+    def written(self) -> Sequence[Path]:
+        """All files that grow with what app VMs say, also of those that are gone."""
+
     def type_to(self, seen: Sighting, typed: bytes) -> None: ...

@@ -164,6 +164,9 @@ class Xen:
     def console(self, name: str) -> Sequence[Path]:
         return [CONSOLE_DIRECTORY / f"guest-{name}.log"]
 
+    def written(self) -> Sequence[Path]:
+        return sorted(CONSOLE_DIRECTORY.glob("*.log"))  # the hypervisor's own is one of them
+
     def type_to(self, seen: Sighting, typed: bytes) -> None:
         (tty,) = self._store.read([f"/local/domain/{seen.handle}/console/tty"])
         if not tty:

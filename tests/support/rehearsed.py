@@ -162,6 +162,9 @@ class Rehearsed:
     def console(self, name: str) -> Sequence[Path]:
         return [self._world.console(name)]
 
+    def written(self) -> Sequence[Path]:
+        return sorted(self._world.directory.glob("guest-*.log"))
+
     def type_to(self, seen: Sighting, typed: bytes) -> None:
         self._world.writes(self._world.guests[seen.uuid].spec.name, typed.decode())
 
