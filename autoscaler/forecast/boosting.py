@@ -6,14 +6,14 @@ from the newest value, relative to the recent mean, so that growth does not leav
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Self
 
 import numpy as np
 from sklearn.ensemble import HistGradientBoostingRegressor
 from threadpoolctl import threadpool_limits
 
-from autoscaler.core.snapshot import FloatArray, IntArray
+from autoscaler.core.snapshot import BoolArray, FloatArray, IntArray
 from autoscaler.forecast.series import DAY_S, WEEK_S, Series, tidy
 
 LAGS = (0, 1, 2, 3, 6, 12)
@@ -30,6 +30,7 @@ class QuantileBoosting:
     series_: Series | None = field(default=None, repr=False)
     models_: dict[float, Any] = field(default_factory=dict, repr=False)
     rows_: tuple[FloatArray, FloatArray] | None = field(default=None, repr=False)
+    used_: BoolArray | None = field(default=None, repr=False)
 
     def fit(self, series: Series) -> Self:
         """Keeps the training rows; a quantile's trees are grown when it is first asked for."""
@@ -45,19 +46,26 @@ class QuantileBoosting:
         origin, ahead = pairs[:, 0], pairs[:, 1]
         scale = _scale(series, origin)
         self.series_ = series
+        rows = features(series, origin, ahead, scale)
+        # a week ago was before the first week: scikit-learn bins no empty column
+        self.used_ = np.asarray(np.isfinite(rows).any(axis=0), dtype=np.bool_)
         self.rows_ = (
-            features(series, origin, ahead, scale),
+            rows[:, self.used_],
             (series.known[origin + ahead - 1] - series.known[origin - 1]) / scale,
         )
         self.models_ = {}
         return self
+
+    def resume(self, series: Series) -> Self:
+        """The trees stay; they are asked about newer values."""
+        return replace(self, series_=series)
 
     def predict(self, steps: int, quantiles: FloatArray) -> FloatArray:
         assert self.series_ is not None, "fit comes first"
         origin = np.full(steps, len(self.series_.known))
         ahead = np.minimum(np.arange(1, steps + 1), self.horizon_steps)
         scale = _scale(self.series_, origin)
-        rows = features(self.series_, origin, ahead, scale)
+        rows = features(self.series_, origin, ahead, scale)[:, self.used_]
         models = [self._model(float(q)) for q in quantiles]
         with threadpool_limits(1):
             told = [self.series_.known[-1] + model.predict(rows) * scale for model in models]

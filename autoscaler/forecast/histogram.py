@@ -7,7 +7,7 @@ Source: kubernetes/autoscaler, vertical-pod-autoscaler/docs.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Self
 
 import numpy as np
@@ -37,6 +37,10 @@ class DecayingHistogram:
         self.weights_ = np.asarray(np.bincount(bucket, weights=0.5 ** (age_s / self.half_life_s)), dtype=np.float64)
         self.edges_ = np.asarray(first * BUCKET_GROWTH ** np.arange(len(self.weights_)), dtype=np.float64)
         return self
+
+    def resume(self, series: Series) -> Self:
+        """There is nothing to learn: as fitted to it."""
+        return replace(self).fit(series)
 
     def predict(self, steps: int, quantiles: FloatArray) -> FloatArray:
         share = np.cumsum(self.weights_) / self.weights_.sum()

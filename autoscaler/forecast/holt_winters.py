@@ -7,7 +7,7 @@ Source: Hyndman & Athanasopoulos, Forecasting: principles and practice, 3rd edit
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import product
 from typing import Self
 
@@ -18,7 +18,7 @@ from autoscaler.forecast.series import DAY_S, Series, tidy
 
 GRID = np.array(list(product((0.05, 0.2, 0.5, 0.8), (0.0, 0.05), (0.05, 0.2, 0.5))))  # level, trend, season
 DAMPING = 0.95
-SEASONS_USED = 14
+SEASONS_USED = 7  # a week: older ones change the forecast by less than they take time
 
 
 @dataclass(slots=True, eq=False)
@@ -29,7 +29,8 @@ class HoltWinters:
     ahead_: tuple[float, float] = (0.0, 0.0)
     season_: FloatArray = field(default_factory=lambda: np.zeros(1), repr=False)
     errors_: FloatArray = field(default_factory=lambda: np.zeros(1), repr=False)
-    alpha_: float = 0.2
+    weights_: tuple[float, float, float] = (0.2, 0.0, 0.2)
+    fitted_: int = 0
 
     def fit(self, series: Series) -> Self:
         season = series.steps(self.season_s)
@@ -40,15 +41,32 @@ class HoltWinters:
         best = int(np.argmin((errors[-2 * season :] ** 2).mean(axis=0)))
         self.ahead_ = (float(level[best]), float(trend[best]))
         self.season_ = np.roll(seasonal[:, best], -(len(known) % season))
-        self.errors_, self.alpha_ = errors[-2 * season :, best], float(GRID[best, 0])
+        self.errors_ = errors[-2 * season :, best]
+        alpha, beta, gamma = GRID[best].tolist()
+        self.weights_, self.fitted_ = (alpha, beta, gamma), len(series.known)
         return self
+
+    def resume(self, series: Series) -> Self:
+        """Level, trend and season follow the newer values; the weights stay."""
+        (level, trend), (alpha, beta, gamma) = self.ahead_, self.weights_
+        newer, season, errors = series.known[self.fitted_ :].tolist(), self.season_.tolist(), list[float]()
+        for row, value in enumerate(newer):
+            here = row % len(season)
+            carried = level + DAMPING * trend
+            error = value - carried - season[here]
+            errors.append(error)
+            level, trend = carried + alpha * error, DAMPING * trend + alpha * beta * error
+            season[here] += gamma * (1 - alpha) * error
+        seen = np.concatenate([self.errors_, errors])[-2 * len(season) :]
+        turned = np.roll(np.array(season), -(len(newer) % len(season)))
+        return replace(self, ahead_=(level, trend), season_=turned, errors_=seen, fitted_=len(series.known))
 
     def predict(self, steps: int, quantiles: FloatArray) -> FloatArray:
         h = np.arange(1, steps + 1)
         level, trend = self.ahead_
         damped = DAMPING * (1 - DAMPING**h) / (1 - DAMPING)
         middle = level + trend * damped + self.season_[(h - 1) % len(self.season_)]
-        wider = np.sqrt(1.0 + (h - 1) * self.alpha_**2)
+        wider = np.sqrt(1.0 + (h - 1) * self.weights_[0] ** 2)
         return tidy(middle[:, None] + wider[:, None] * np.quantile(self.errors_, quantiles)[None, :])
 
 

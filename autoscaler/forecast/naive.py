@@ -5,7 +5,7 @@ Quantiles come from the same rule's own errors in the past. Nothing is smoothed 
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Self
 
 import numpy as np
@@ -25,6 +25,10 @@ class LastValue:
     def fit(self, series: Series) -> Self:
         self.known_ = series.known
         return self
+
+    def resume(self, series: Series) -> Self:
+        """There is nothing to learn: as fitted to it."""
+        return replace(self).fit(series)
 
     def predict(self, steps: int, quantiles: FloatArray) -> FloatArray:
         known = self.known_[-ERRORS_REMEMBERED:]
@@ -46,6 +50,10 @@ class SeasonalNaive:
     def fit(self, series: Series) -> Self:
         self.known_, self.season_ = series.known, series.steps(self.season_s)
         return self
+
+    def resume(self, series: Series) -> Self:
+        """There is nothing to learn: as fitted to it."""
+        return replace(self).fit(series)
 
     def predict(self, steps: int, quantiles: FloatArray) -> FloatArray:
         season, known = self.season_, self.known_

@@ -59,10 +59,13 @@ class Series:
 class Forecaster(Protocol):
     """scikit-learn's conventions: the constructor only keeps hyper-parameters, `fit` learns, `predict` tells.
 
-    predict: (steps, quantiles) of the values after the last one fitted, each row ascending, never negative.
+    predict: (steps, quantiles) of the values after the last one known, each row ascending, never negative.
+    resume: another one, that knows all of `series` (which begins with what was fitted) and has learned nothing anew.
     """
 
     def fit(self, series: Series) -> Self: ...
+
+    def resume(self, series: Series) -> Self: ...
 
     def predict(self, steps: int, quantiles: FloatArray) -> FloatArray: ...
 

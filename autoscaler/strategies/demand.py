@@ -20,12 +20,15 @@ HIDDEN = 0.5  # of what was seen, added where it could not be seen
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Demand:
-    """`now`: what is to be served soon, never below what is served; `high`: the most of the window, which alone may lead to
-    fewer replicas; `spread`: the standard deviation of either. In cores, one per subject."""
+    """`now`: what is to be served soon, never below what is served; `high`: the most of the window and of `now`, which alone may
+    lead to fewer replicas; `spread`: the standard deviation of either. `seen`: what is asked for at this moment; `most`: in the
+    window. In cores, one per subject."""
 
     now: FloatArray
     high: FloatArray
     spread: FloatArray
+    seen: FloatArray
+    most: FloatArray
 
     def quantile(self, deviations: float) -> FloatArray:
         """What suffices with the odds that go with so many standard deviations."""
@@ -76,8 +79,8 @@ def _demand(window: FloatArray, allocated: FloatArray, known: FloatArray, lead: 
     latest = np.maximum(filled[:, -1], mean + slope * centred[-1] if len(ages) else mean)
     hidden = np.where(filled[:, -1] >= FULL * allocated, HIDDEN * filled[:, -1], 0.0)
     now = latest + np.maximum(slope, 0.0) * lead + hidden
-    high = np.maximum(filled.max(axis=1), now)
-    return Demand(now, high, np.maximum(spread, LEAST_SPREAD * now))
+    most, seen = filled.max(axis=1), filled[:, -1] + hidden
+    return Demand(now, np.maximum(most, now), np.maximum(spread, LEAST_SPREAD * now), seen, most)
 
 
 def expected_shortfall(mean: float, spread: float, capacity: float) -> float:

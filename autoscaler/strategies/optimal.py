@@ -22,11 +22,21 @@ from autoscaler.strategies import demand as demands
 from autoscaler.strategies import parameters
 from autoscaler.strategies.actions import Script
 from autoscaler.strategies.demand import Demand, expected_shortfall
+from autoscaler.strategies.foresight import FORECAST_DOC, ForecastName, expected, foresee, lead_s
 from autoscaler.strategies.parameters import count, fraction, ratio
 from autoscaler.strategies.question import HOUR_S, Question, Room, Weights, ask, must_move
 from autoscaler.strategies.replicas import Replicas
 
+LEAST_ODDS, MOST_ODDS = 0.8, 0.99  # of the high quantile that a spread is made from: a median says nothing of it
 SEED = 1  # of the optimiser's chance: the same snapshot gets the same answer
+
+
+@dataclass(frozen=True, slots=True)
+class Foretold:
+    """Demand of services, and for each by whom it was foretold, or why by nobody."""
+
+    demand: Demand
+    reasons: tuple[str, ...]
 
 
 def amount(default: float, doc: str) -> float:
@@ -55,27 +65,31 @@ class Optimal:
     replica_fill_fraction: float = fraction(0.8, "CPU load of a replica above which demand waits")
     samples: int = count(20, "how many of the newest samples demand is estimated from")
     lead_samples: int = count(2, "how many samples ahead demand is estimated: until what is decided now serves")
+    forecast: ForecastName = field(default="auto", metadata={"doc": FORECAST_DOC})
     isolate: str = field(default="", metadata={"doc": "label whose values never share a cloud VM; empty: none"})
     boxes: int = count(200, "effort of the bound, in subproblems", 100_000)
     exchanges: int = count(1500, "effort of filling cloud VMs, in exchanges", 1_000_000)
     trials: int = count(60, "effort of improvement, in trials", 1_000_000)
 
     def propose(self, snapshot: Snapshot) -> Advice:
-        replicas, coming = self._replicas(snapshot)
+        foretold = self._demand(snapshot)
+        replicas, coming = self._replicas(snapshot, foretold)
         if not snapshot.cloud_vms or not snapshot.catalogue:
             return Advice(tuple(replicas))
-        question = self.question(snapshot, coming)
+        question = self._question(snapshot, foretold.demand, coming)
         moving, certificate = self._moving(snapshot, question)
         out = [p for p in replicas if not p.action.saves_money]
         saved = [p for p in replicas if p.action.saves_money]
         return Advice((*out, *moving, *saved), certificate)
 
-    def question(self, snapshot: Snapshot, coming: list[tuple[AppVM, float]] | None = None) -> Question:
+    def question(self, snapshot: Snapshot) -> Question:
         """What the optimiser is asked about `snapshot`."""
-        if coming is None:
-            _, coming = self._replicas(snapshot)
-        wanted = self._per_app_vm(snapshot, coming, self._deviations(snapshot))
-        expected = self._per_app_vm(snapshot, coming, 0.0)
+        foretold = self._demand(snapshot)
+        return self._question(snapshot, foretold.demand, self._replicas(snapshot, foretold)[1])
+
+    def _question(self, snapshot: Snapshot, services: Demand, coming: list[tuple[AppVM, float]]) -> Question:
+        wanted = self._per_app_vm(snapshot, services, coming, self._deviations(snapshot))
+        likely = self._per_app_vm(snapshot, services, coming, 0.0)
         weights = Weights(
             self.horizon_s,
             self.downtime_price_per_minute / 60,
@@ -92,7 +106,7 @@ class Optimal:
             self.cpu_overcommit,
             self.isolate,
         )
-        return ask(snapshot, wanted, expected, coming, weights, room)
+        return ask(snapshot, wanted, likely, coming, weights, room)
 
     def answer(self, question: Question) -> Answer:
         """The best packing found, with its bound."""
@@ -164,10 +178,23 @@ class Optimal:
         odds = 1 - core / self.unserved_price_per_core_hour if self.unserved_price_per_core_hour > 0 else 0.5
         return NormalDist().inv_cdf(min(max(odds, 0.5), 0.999))
 
-    def _per_app_vm(self, snapshot: Snapshot, coming: list[tuple[AppVM, float]], deviations: float) -> FloatArray:
+    def _demand(self, snapshot: Snapshot) -> Foretold:
+        """Of services: measured, and foretold until a cloud VM that is rented now serves."""
+        measured, deviations = (
+            demands.of_services(snapshot, self.samples, self.lead_samples),
+            self._deviations(snapshot),
+        )
+        odds = min(max(NormalDist().cdf(deviations), LEAST_ODDS), MOST_ODDS)
+        until_s = lead_s(snapshot, self.start_up_s, self.bandwidth_bytes_per_s)
+        foreseen = foresee(snapshot, self.forecast, odds, until_s)
+        return Foretold(expected(measured, foreseen, NormalDist().inv_cdf(odds)), foreseen.reasons)
+
+    def _per_app_vm(
+        self, snapshot: Snapshot, services: Demand, coming: list[tuple[AppVM, float]], deviations: float
+    ) -> FloatArray:
         """(app VMs,) cores each will want: its own, or its share of its service's."""
         wanted = demands.of_app_vms(snapshot, self.samples, self.lead_samples).quantile(deviations)
-        shared = demands.of_services(snapshot, self.samples, self.lead_samples).quantile(deviations)
+        shared = services.quantile(deviations)
         more = [app_vm.service for app_vm, _ in coming]
         for index, rows in enumerate(snapshot.by_service):
             if len(rows):
@@ -175,14 +202,14 @@ class Optimal:
                 wanted[rows] = np.minimum(each, snapshot.inventory.app_cores[rows])
         return np.asarray(np.minimum(wanted, snapshot.inventory.app_cores))
 
-    def _replicas(self, snapshot: Snapshot) -> tuple[list[Proposal], list[tuple[AppVM, float]]]:
+    def _replicas(self, snapshot: Snapshot, foretold: Foretold) -> tuple[list[Proposal], list[tuple[AppVM, float]]]:
         """What is wished for replicas, and those that are to come with what each will want."""
-        demand = demands.of_services(snapshot, self.samples, self.lead_samples)
+        demand = foretold.demand
         deviations, writer = self._deviations(snapshot), Replicas(snapshot)
         proposals: list[Proposal] = []
         coming: list[tuple[AppVM, float]] = []
         for index, service in enumerate(snapshot.services):
-            made = writer.within_bounds(index) or self._valued(snapshot, writer, index, demand)
+            made = writer.within_bounds(index) or self._valued(snapshot, writer, index, foretold)
             proposals += made
             running = len(snapshot.by_service[index])
             starts = min(sum(1 for p in made if not p.action.saves_money), max(0, service.max_replicas - running))
@@ -190,12 +217,12 @@ class Optimal:
             coming += [(replace(service.template, service=service.id), min(each, service.template.cores))] * starts
         return proposals, coming
 
-    def _valued(self, snapshot: Snapshot, writer: Replicas, index: int, demand: Demand) -> list[Proposal]:
+    def _valued(self, snapshot: Snapshot, writer: Replicas, index: int, foretold: Foretold) -> list[Proposal]:
         """One more while it is worth its price now; one less only while it was not worth it at any time in the window."""
         service, running = snapshot.services[index], len(snapshot.by_service[index])
         if not running:
             return []
-        price = self._price_of(snapshot, service.template)
+        price, demand = self._price_of(snapshot, service.template), foretold.demand
         spread, cores = float(demand.spread[index]), service.template.cores * self.replica_fill_fraction
         need = self._enough(float(demand.now[index]), spread, cores, price)
         least = self._enough(float(demand.high[index]), spread, cores, price)
@@ -207,7 +234,8 @@ class Optimal:
         short = expected_shortfall(mean, spread, min(wanted, running) * cores)
         reason = (
             f"{service.id} will want {mean:.2f} +- {spread:.2f} cores: {wanted} replicas (now {running}); with "
-            f"{min(wanted, running)} {short:.3f} cores would be unserved, a replica costs {price:.4f} per hour"
+            f"{min(wanted, running)} {short:.3f} cores would be unserved, a replica costs {price:.4f} per hour; "
+            f"{foretold.reasons[index]}"
         )
         evidence = {"mean_cores": mean, "spread_cores": spread, "shortfall_cores": short, "price_per_hour": price}
         return writer.change(index, wanted, reason, evidence)

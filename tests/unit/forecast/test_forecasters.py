@@ -118,3 +118,17 @@ def test_auto_takes_the_season_where_there_is_one() -> None:
 def test_pinball_by_hand() -> None:
     told = np.array([[1.0, 3.0]])  # the truth is 2: one below by 1, one above by 1
     assert pinball(np.array([2.0]), told, np.array([0.5, 0.9])) == pytest.approx((0.5 * 1 + 0.1 * 1) / 2)
+
+
+@pytest.mark.parametrize("name", FORECASTERS)
+def test_going_on_is_as_fitting_to_all_but_for_what_was_learned(name: str) -> None:
+    """Of those who learn nothing exactly; the others, fitted to most of it, tell nearly the same."""
+    series, steps = days(16, noise=0.3), 5
+    resumed = FORECASTERS[name]().fit(series.until(15 * DAY)).resume(series).predict(steps, QUANTILES)
+    anew = FORECASTERS[name]().fit(series).predict(steps, QUANTILES)
+    assert resumed == pytest.approx(anew, abs=1e-9 if name in ("last_value", "seasonal_naive", "histogram") else 1.0)
+
+
+def test_trees_need_no_week() -> None:
+    told = FORECASTERS["boosting"]().fit(days(5)).predict(3, QUANTILES)
+    assert told[:, 0] == pytest.approx(days(6).values[5 * DAY : 5 * DAY + 3], abs=0.7)
