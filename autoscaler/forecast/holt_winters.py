@@ -18,7 +18,7 @@ from autoscaler.forecast.series import DAY_S, Series, tidy
 
 GRID = np.array(list(product((0.05, 0.2, 0.5, 0.8), (0.0, 0.05), (0.05, 0.2, 0.5))))  # level, trend, season
 DAMPING = 0.95
-SEASONS_USED = 7  # a week: older ones change the forecast by less than they take time
+SEASONS_USED = 4  # weights are chosen on two; older ones change the forecast by less than they take time
 
 
 @dataclass(slots=True, eq=False)

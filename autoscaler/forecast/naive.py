@@ -21,22 +21,29 @@ class LastValue:
     """The newest value, as wide as values have changed over the same number of steps before."""
 
     known_: FloatArray = field(default_factory=lambda: np.zeros(0), repr=False)
+    learned_: FloatArray = field(default_factory=lambda: np.zeros(0), repr=False)
+    changes_: dict[tuple[int, bytes], FloatArray] = field(default_factory=dict, repr=False)
 
     def fit(self, series: Series) -> Self:
-        self.known_ = series.known
+        self.known_, self.learned_, self.changes_ = series.known, series.known[-ERRORS_REMEMBERED:], {}
         return self
 
     def resume(self, series: Series) -> Self:
-        """There is nothing to learn: as fitted to it."""
-        return replace(self).fit(series)
+        return replace(self, known_=series.known)
 
     def predict(self, steps: int, quantiles: FloatArray) -> FloatArray:
-        known = self.known_[-ERRORS_REMEMBERED:]
-        if not len(known):
+        if not len(self.known_):
             return np.zeros((steps, len(quantiles)))
-        ahead = np.minimum(np.arange(1, steps + 1), max(1, len(known) // 2))
-        changes = [np.quantile(known[h:] - known[:-h], quantiles) if len(known) > h else 0.0 * quantiles for h in ahead]
-        return tidy(known[-1] + np.array(changes))
+        ahead = np.minimum(np.arange(1, steps + 1), max(1, len(self.learned_) // 2)).tolist()
+        return tidy(self.known_[-1] + np.array([self._changes(h, quantiles) for h in ahead]))
+
+    def _changes(self, ahead: int, quantiles: FloatArray) -> FloatArray:
+        """Remembered: what was learned does not change, and it is asked for at every origin of a backtest."""
+        key, learned = (ahead, quantiles.tobytes()), self.learned_
+        if key not in self.changes_:
+            none = len(learned) <= ahead
+            self.changes_[key] = 0.0 * quantiles if none else np.quantile(learned[ahead:] - learned[:-ahead], quantiles)
+        return self.changes_[key]
 
 
 @dataclass(slots=True, eq=False)
@@ -46,19 +53,20 @@ class SeasonalNaive:
     season_s: float = DAY_S
     known_: FloatArray = field(default_factory=lambda: np.zeros(0), repr=False)
     season_: int = 1
+    errors_: FloatArray = field(default_factory=lambda: np.zeros(0), repr=False)
 
     def fit(self, series: Series) -> Self:
         self.known_, self.season_ = series.known, series.steps(self.season_s)
+        self.errors_ = np.sort((self.known_[self.season_ :] - self.known_[: -self.season_])[-ERRORS_REMEMBERED:])
         return self
 
     def resume(self, series: Series) -> Self:
-        """There is nothing to learn: as fitted to it."""
-        return replace(self).fit(series)
+        return replace(self, known_=series.known)
 
     def predict(self, steps: int, quantiles: FloatArray) -> FloatArray:
         season, known = self.season_, self.known_
-        if len(known) < 2 * season:
+        if len(known) < 2 * season or not len(self.errors_):
             raise ValueError(f"two seasons are needed ({2 * season} values), {len(known)} are known")
         before = known[len(known) - season + (np.arange(steps) % season)]
-        errors = (known[season:] - known[:-season])[-ERRORS_REMEMBERED:]
-        return tidy(before[:, None] + np.quantile(errors, quantiles)[None, :])
+        at = np.interp(quantiles, np.linspace(0.0, 1.0, len(self.errors_)), self.errors_)
+        return tidy(before[:, None] + at[None, :])

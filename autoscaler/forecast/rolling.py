@@ -16,7 +16,7 @@ from zlib import crc32
 
 import numpy as np
 
-from autoscaler.core.snapshot import FloatArray
+from autoscaler.core.snapshot import FloatArray, IntArray
 from autoscaler.forecast.choice import FORECASTERS, MISSING_MOST, REGIME, pinball
 from autoscaler.forecast.series import DAY_S, Forecaster, Series
 
@@ -140,17 +140,21 @@ def _judged(known: Known, names: tuple[str, ...], steps: int, quantiles: tuple[f
         fitted = None if before is None else _fitted(name, before)
         if fitted is not None and before is not None:
             first, last = len(before.series.values), len(series.values) - steps
-            ends = np.unique(np.linspace(first, last, ORIGINS).astype(np.int64)).tolist()
-            found = [_loss(fitted, series, end, steps, quantiles) for end in ends]
+            ends = np.unique(np.linspace(first, last, ORIGINS).astype(np.int64))
+            found = _losses(fitted, series, ends, steps, quantiles)
             losses[name] = Loss(float(np.mean(found)), float(np.quantile(found, BAD)))
     return losses or dict.fromkeys(usable, Loss(0.0, np.inf))
 
 
-def _loss(fitted: Forecaster, series: Series, end: int, steps: int, quantiles: tuple[float, ...]) -> float:
-    """Of what it tells when the first `end` values are known."""
-    wanted = np.array(quantiles)
-    told = fitted.resume(series.until(end)).predict(steps, wanted)
-    return pinball(series.known[end : end + steps], told, wanted)
+def _losses(
+    fitted: Forecaster, series: Series, ends: IntArray, steps: int, quantiles: tuple[float, ...]
+) -> list[float]:
+    """Of what it tells when so many values are known, for each of the ascending `ends`."""
+    wanted, found = np.array(quantiles), list[float]()
+    for end in ends.tolist():
+        fitted = fitted.resume(series.until(end))
+        found.append(pinball(series.known[end : end + steps], fitted.predict(steps, wanted), wanted))
+    return found
 
 
 def _lately(name: str, known: Known, series: Series, steps: int, quantiles: tuple[float, ...]) -> float:
@@ -160,5 +164,5 @@ def _lately(name: str, known: Known, series: Series, steps: int, quantiles: tupl
     if fitted is None:
         return 0.0
     hour, last = series.steps(HOUR_S), len(series.values) - steps
-    ends = range(last - hour + 1, last + 1, max(1, hour // 4))
-    return float(np.mean([_loss(fitted, series, end, steps, quantiles) for end in ends]))
+    ends = np.arange(last - hour + 1, last + 1, max(1, hour // 4))
+    return float(np.mean(_losses(fitted, series, ends, steps, quantiles)))

@@ -8,14 +8,17 @@ app VMs one in a hundred is pinned, one in ten has a downtime budget, and one sa
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from autoscaler.core.events import Observed
+from autoscaler.core.history import History
 from autoscaler.core.model import AppVM, CloudVM, CloudVMSize, Service
+from autoscaler.core.past import STEP_S, STEPS_MOST
 from autoscaler.core.snapshot import CPU, DIRTY, MEMORY
 
+DAY_S = 86400.0
 MIB, GIB = 1 << 20, 1 << 30
 CATALOGUE = tuple(
     CloudVMSize(name, cores, int(2 * cores) * GIB, price)
@@ -62,14 +65,17 @@ class Crowd:
     rows: tuple[int, ...]
 
 
-def observations(app_vms: int, seed: int, ticks: int, every_s: float = 60.0) -> list[Observed]:
-    """`ticks` observations of a cluster of `app_vms` on a tenth as many cloud VMs; the first one is complete."""
+def observations(
+    app_vms: int, seed: int, ticks: int, every_s: float = 60.0, load_fraction: float = 1.0
+) -> list[Observed]:
+    """`ticks` observations of a cluster of `app_vms` on a tenth as many cloud VMs; the first one is complete. `load_fraction`: of
+    the usual use of CPU; at 0.5 nobody is overloaded."""
     random = np.random.default_rng(seed)
     crowd = _crowd(app_vms)
     served, services = _services(crowd, random)
     apps = tuple(_app_vm(n, crowd, served[n], random) for n in range(len(crowd.kinds)))
     clouds = tuple(CloudVM(f"cloud-{n}", CATALOGUE[2]) for n in range(max(crowd.rows) + 1))
-    usual = np.array([KINDS[kind].cores for kind in crowd.kinds])
+    usual = load_fraction * np.array([KINDS[kind].cores for kind in crowd.kinds])
     placement = np.array(crowd.rows, dtype=np.int64)
     return [
         Observed(
@@ -85,6 +91,18 @@ def observations(app_vms: int, seed: int, ticks: int, every_s: float = 60.0) -> 
         )
         for tick in range(ticks)
     ]
+
+
+def remembering(history: History, seed: int) -> History:
+    """The same with two weeks in which each service had its own noisy days, and asked at this time of day for what it asks now."""
+    random, past = np.random.default_rng(seed), history.past
+    at = 2 * np.pi * np.arange(-STEPS_MOST, 0) * STEP_S / DAY_S
+    swing, phase, noise = (
+        random.uniform(low, high, (len(past.services), 1)) for low, high in ((0.1, 0.8), (0, 6), (0, 0.2))
+    )
+    wave = (1 + swing * np.sin(at + phase)) / (1 + swing * np.sin(phase))
+    cores = past.newest[:, None] * wave * random.normal(1.0, noise, (len(past.services), STEPS_MOST)).clip(0.1, 3.0)
+    return replace(history, past=replace(past, cores=cores))
 
 
 def _crowd(app_vms: int) -> Crowd:
