@@ -16,13 +16,13 @@ from zlib import crc32
 
 import numpy as np
 
-from autoscaler.core.snapshot import FloatArray, IntArray
+from autoscaler.core.snapshot import FloatArray
 from autoscaler.forecast.choice import FORECASTERS, MISSING_MOST, REGIME, pinball
 from autoscaler.forecast.series import DAY_S, Forecaster, Series
 
 QUICK = ("last_value", "seasonal_naive", "weekly_naive", "histogram", "holt_winters")
 LEARNED_FROM_S = 14 * DAY_S
-ORIGINS = 72  # of the newest day: one in twenty minutes, so that no peak falls between two
+ORIGINS = 48  # of the newest day: one in half an hour; a few steps ahead each, so that hardly a peak falls between two
 LEAST_LOSS = 0.005  # of the mean load: what is less wrong than this is not wrong
 BAD = 0.9  # an hour as bad as one in ten
 HOUR_S = 3600.0
@@ -136,23 +136,25 @@ def _judged(known: Known, names: tuple[str, ...], steps: int, quantiles: tuple[f
     series, before = known.series, _day_before(known)
     usable = [name for name in names if _fitted(name, known) is not None]
     losses: dict[str, Loss] = {}
+    origins: list[Series] = []
+    if before is not None:
+        first, last = len(before.series.values), len(series.values) - steps
+        origins = [series.until(int(end)) for end in np.unique(np.linspace(first, last, ORIGINS).astype(np.int64))]
     for name in usable:
         fitted = None if before is None else _fitted(name, before)
-        if fitted is not None and before is not None:
-            first, last = len(before.series.values), len(series.values) - steps
-            ends = np.unique(np.linspace(first, last, ORIGINS).astype(np.int64))
-            found = _losses(fitted, series, ends, steps, quantiles)
+        if fitted is not None:
+            found = _losses(fitted, series, origins, steps, quantiles)
             losses[name] = Loss(float(np.mean(found)), float(np.quantile(found, BAD)))
     return losses or dict.fromkeys(usable, Loss(0.0, np.inf))
 
 
 def _losses(
-    fitted: Forecaster, series: Series, ends: IntArray, steps: int, quantiles: tuple[float, ...]
+    fitted: Forecaster, series: Series, origins: Sequence[Series], steps: int, quantiles: tuple[float, ...]
 ) -> list[float]:
-    """Of what it tells when so many values are known, for each of the ascending `ends`."""
+    """Of what it tells about `series` at each of the `origins`, which grow."""
     wanted, found = np.array(quantiles), list[float]()
-    for end in ends.tolist():
-        fitted = fitted.resume(series.until(end))
+    for origin in origins:
+        fitted, end = fitted.resume(origin), len(origin.values)
         found.append(pinball(series.known[end : end + steps], fitted.predict(steps, wanted), wanted))
     return found
 
@@ -164,5 +166,5 @@ def _lately(name: str, known: Known, series: Series, steps: int, quantiles: tupl
     if fitted is None:
         return 0.0
     hour, last = series.steps(HOUR_S), len(series.values) - steps
-    ends = np.arange(last - hour + 1, last + 1, max(1, hour // 4))
-    return float(np.mean(_losses(fitted, series, ends, steps, quantiles)))
+    origins = [series.until(end) for end in range(last - hour + 1, last + 1, max(1, hour // 4))]
+    return float(np.mean(_losses(fitted, series, origins, steps, quantiles)))
