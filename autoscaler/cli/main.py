@@ -15,7 +15,22 @@ from typing import Annotated
 import typer
 
 from autoscaler.cli import app as app_vms
-from autoscaler.cli import check, explain, keys, lab, pause, plan, policies, replay, run, schema, status, trace, verify
+from autoscaler.cli import (
+    check,
+    explain,
+    keys,
+    lab,
+    pause,
+    plan,
+    policies,
+    replay,
+    run,
+    schema,
+    status,
+    trace,
+    tune,
+    verify,
+)
 from autoscaler.errors import FlexCapsuleError
 
 USAGE, DEFECT, INTERRUPTED = 2, 70, 130  # 70: EX_SOFTWARE of sysexits.h; 130: what shells make of SIGINT
@@ -44,6 +59,7 @@ COMMANDS: tuple[tuple[str, Callable[..., None], str], ...] = (
 for _name, _command, _short in COMMANDS:
     app.command(_name, short_help=_short)(_command)
 replay.register(app)
+app.command("tune", short_help="Find better numbers for a policy.")(tune.tune)
 trace.register(app)
 app.add_typer(lab.app)
 app.add_typer(keys.app)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from autoscaler.cli.loads import cut, read_loads, world_of
 from autoscaler.cli.options import AsJson
 
 if TYPE_CHECKING:
@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from autoscaler.replay.batch import Setting
     from autoscaler.replay.gate import Verdict
     from autoscaler.replay.outcome import Outcome
-    from autoscaler.sim.scenario import Scenario
     from autoscaler.sim.traces import Trace
 
     Gate = tuple[Policy, str]  # the baseline, and what fails
@@ -86,12 +85,12 @@ def replay(
         raise UsageError("--baselines are not of this world: in cloudsim compare with the policies npa and dvfs")
     if shuffle and world != CLOUDSIM:
         raise UsageError("--shuffle deals out the app VM types of --world cloudsim; other worlds have none")
-    setting = Setting(_world(world), seed, tuple(shuffle), peak_cores, hosts)
+    setting = Setting(world_of(world), seed, tuple(shuffle), peak_cores, hosts)
     policies = [_policy(name, world) for name in policy]
     gate = None if baseline is None or fail_if is None else _gate(_policy(baseline, world), fail_if, setting)
     if report is not None:
         replay_output.check_report(report)
-    traces = [_cut(one.in_cores(peak_cores), skip, hours) for one in _read(trace)]
+    traces = [cut(one.in_cores(peak_cores), skip, hours) for one in read_loads(trace)]
     outcomes, verdicts, whole = _judged(traces, policies, setting, gate, with_baselines=baselines)
     replay_output.show(outcomes, verdicts, json=json)
     if report is not None:
@@ -130,16 +129,6 @@ def _judged(
     return outcomes, judge([one for one in outcomes if one.policy in names], old, gate[1]), whole
 
 
-def _world(name: str | None) -> str | Scenario | None:
-    from autoscaler.replay.batch import CLOUDSIM, PLANETLAB
-
-    if name in (None, CLOUDSIM, PLANETLAB):
-        return name
-    from autoscaler.config import read_world
-
-    return read_world(name if "/" not in str(name) else Path(str(name)))
-
-
 def _policy(name: str, world: str | None) -> Policy:
     """A ready policy, a file, or for the experiment's worlds one of its own by its name."""
     from autoscaler.cli.loading import load_policy
@@ -148,27 +137,3 @@ def _policy(name: str, world: str | None) -> Policy:
 
     own = ready_policy("hold").parent / "planetlab" / f"{name}.yaml"
     return load_policy(own if world in (CLOUDSIM, PLANETLAB) and own.is_file() else resolve_policy(name))
-
-
-def _read(paths: Sequence[Path]) -> Iterator[Trace]:
-    from autoscaler.replay.recordings import read_recording
-
-    for path in paths:
-        trace = read_recording(str(path))
-        repaired = ", ".join(f"{rule.replace('_', ' ')} {count}" for rule, count in trace.repairs.told())
-        if repaired:
-            print(f"{trace.name}: repaired {repaired}", file=sys.stderr)
-        yield trace
-
-
-def _cut(trace: Trace, skip: float, hours: float | None) -> Trace:
-    from autoscaler.errors import UsageError
-
-    if not skip and hours is None:
-        return trace
-    first = round(skip * 3600 / trace.step_s)
-    last = trace.steps if hours is None else min(trace.steps, first + max(1, round(hours * 3600 / trace.step_s)))
-    if first >= last:
-        length = trace.steps * trace.step_s / 3600
-        raise UsageError(f"--skip {skip:g}: trace {trace.name!r} has only {length:g} hours")
-    return trace.between(first, last)
