@@ -257,11 +257,14 @@ async def restore(bench: Bench, step: str, request: StepRequest) -> None:
 
 
 async def migrate(bench: Bench, step: str, request: StepRequest) -> Transfer:
-    if bench.move is None:
-        raise ActuationError("this agent sends no app VMs away: it has no back network", temporary=False)
     record = bench.keeper.records.get(request.uuid)
     if record and record.spec.disk:
-        raise UsageError(f"{record.spec.name} has a disk of its own on this cloud VM, which does not move")
+        raise UsageError(
+            f"{record.spec.name} has a disk of its own on {bench.keeper.name}, and disks do not move: stop it and start it "
+            "elsewhere with a new one, or give it files instead of a disk"
+        )
+    if bench.move is None:
+        raise ActuationError("this agent sends no app VMs away: it has no back network", temporary=False)
     return await bench.move(step, request)
 
 

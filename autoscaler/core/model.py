@@ -61,6 +61,9 @@ class CloudVM:
     state: CloudVMState = CloudVMState.ACTIVE
 
 
+PINNED_BECAUSE = "flexcapsule.pinned_because"  # the label by which a source says why; see AppVM.pinned_because
+
+
 @dataclass(frozen=True, slots=True)
 class AppVM:
     """One application on its library OS: what was allocated to it, and what may not be done with it.
@@ -78,6 +81,11 @@ class AppVM:
     apart_from: tuple[str, ...] = ()
     downtime_budget_s: float | None = None
     labels: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def pinned_because(self) -> str:
+        """Why it can only run where it is pinned; empty where somebody said so, and may say otherwise."""
+        return next((text for name, text in self.labels if name == PINNED_BECAUSE), "")
 
 
 @dataclass(frozen=True, slots=True)

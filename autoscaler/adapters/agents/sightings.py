@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 
 from autoscaler.agent.descriptions import AppVMReport, AppVMSpec, HostReport
 from autoscaler.core.history import History
-from autoscaler.core.model import AppVM
+from autoscaler.core.model import PINNED_BECAUSE, AppVM
 from autoscaler.core.snapshot import NOWHERE
 
 # In these states an app VM is where it is reported; of several reports the lowest rank says where.
@@ -20,6 +20,7 @@ RANK: Mapping[str, int] = {"running": 0, "paused": 0, "starting": 0, "leaving": 
 ON_THE_WAY = ("arriving",)
 SHORTEST_SPAN_S = 0.2  # between two samples: a rate over less is noise
 MOST_OVER = 1.25  # x its cores: more is no rounding, and the sample contradicts itself
+OWN_DISK = {PINNED_BECAUSE: "it has a disk of its own there, and disks do not move"}
 PINNED, APART, DOWNTIME = "flexcapsule.pinned_to", "flexcapsule.apart_from", "flexcapsule.downtime_budget_s"
 
 
@@ -146,7 +147,7 @@ class Sightings:
                 memory_bytes = float(report.memory_used_bytes or spec.memory_bytes)
                 sampled_at = max(sampled_at, now - float(report.sample_age_s or 0.0))
         return Sight(
-            app_vm=self._identity(id_, spec, before),
+            app_vm=self._identity(id_, held.place, spec, before),
             place=held.place,
             sampled_at=sampled_at,
             uuid=spec.uuid,
@@ -157,18 +158,19 @@ class Sightings:
             state=report.state,
         )
 
-    def _identity(self, id_: str, spec: AppVMSpec, before: Sight | None) -> AppVM:
-        """What is allocated is the agent's word; what may not be done with it is its service's, or its labels'."""
+    def _identity(self, id_: str, place: str, spec: AppVMSpec, before: Sight | None) -> AppVM:
+        """What is allocated is the agent's word; what may not be done with it is its service's, or its labels'. One with a disk of
+        its own cannot move: agents refuse it, so that nobody should plan it."""
         like, labels = self._templates.get(spec.service), spec.labels
         made = AppVM(
             id=id_,
             service=spec.service,
             cores=spec.cores,
             memory_bytes=spec.memory_bytes,
-            pinned_to=labels.get(PINNED, ""),
+            pinned_to=place if spec.disk else labels.get(PINNED, ""),
             apart_from=like.apart_from if like else tuple(filter(None, labels.get(APART, "").split(","))),
             downtime_budget_s=like.downtime_budget_s if like else _number(labels.get(DOWNTIME, "")),
-            labels=tuple(sorted(labels.items())),
+            labels=tuple(sorted({**labels, **(OWN_DISK if spec.disk else {})}.items())),
         )
         return before.app_vm if before is not None and before.app_vm == made else made
 

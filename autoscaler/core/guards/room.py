@@ -41,9 +41,10 @@ def pinning(case: Case) -> Denial | None:
     """A pinned app VM stays where it is pinned."""
     for app_vm, target in _arriving(case):
         if app_vm.pinned_to not in ("", target):
-            return Denial(
-                "pinning", f"{app_vm.id} is pinned to {app_vm.pinned_to}", relax=f"{app_vm.id}.pinned_to = {target}"
-            )
+            reason, because = f"{app_vm.id} is pinned to {app_vm.pinned_to}", app_vm.pinned_because
+            if because:
+                return Denial("pinning", f"{reason}: {because}")
+            return Denial("pinning", reason, relax=f"{app_vm.id}.pinned_to = {target}")
     return None
 
 

@@ -100,6 +100,17 @@ def test_a_step_is_carried_out_once_whatever_is_sent_with_its_id(agent):
     assert agent.world.started == 1
 
 
+def test_one_with_a_disk_of_its_own_does_not_move_and_is_told_what_would(agent):
+    agent.start(disk=DIGEST)
+    refused = agent.step("move", kind="migrate", uuid=UUID, target="cv2", address="10.78.1.3")
+    assert (refused["outcome"], refused["temporary"]) == ("failed", False)
+    assert refused["reason"] == (
+        "web has a disk of its own on cv1, and disks do not move: stop it and start it elsewhere with a new one, or give it "
+        "files instead of a disk"
+    )
+    assert agent.report()["state"] == "running"
+
+
 def test_an_ended_step_can_be_forgotten(agent):
     agent.start()
     assert [step["id"] for step in agent.client.get("/v1/steps?ended=1").json()] == ["start:web"]

@@ -126,6 +126,12 @@ def test_a_pinned_app_vm_stays_where_it_is_pinned_and_may_come_back():
     assert judged(pinned, separate("X", "b>Y")) == []
 
 
+def test_one_that_cannot_move_is_told_with_why_and_without_a_way_out():
+    labels = (("flexcapsule.pinned_because", "its disk is there"),)
+    pinned = cluster({"X": [app("a", pinned_to="X", labels=labels)], "Y": []})
+    assert judged(pinned, separate("X", "a>Y")) == [("pinning", "a is pinned to X: its disk is there", "", None)]
+
+
 @pytest.mark.parametrize("by", ["id", "service", "the other's word"])
 def test_who_must_stay_apart_does_not_meet(by):
     words = {"id": (("c-1",), ()), "service": (("c",), ()), "the other's word": ((), ("a-1",))}[by]

@@ -174,6 +174,13 @@ def test_what_may_not_be_done_with_it_is_its_services_word_or_its_labels():
     assert (db.pinned_to, db.apart_from, db.downtime_budget_s) == ("a", ("x", "y"), 1.5)
 
 
+def test_one_with_a_disk_of_its_own_is_pinned_where_it_is_whatever_its_labels_say(eyes):
+    eyes.look(a=[report("db", disk="d" * 64, labels={"flexcapsule.pinned_to": "b"}), report("web")])
+    db, web = eyes["db"].app_vm, eyes["web"].app_vm
+    assert (db.pinned_to, db.pinned_because) == ("a", "it has a disk of its own there, and disks do not move")
+    assert (web.pinned_to, web.pinned_because) == ("", "")
+
+
 def test_rows_keep_their_order_and_newcomers_come_last(eyes):
     eyes.look(a=[report("m")], b=[report("n")])
     eyes.look(a=[report("z"), report("m")], b=[report("n")])
