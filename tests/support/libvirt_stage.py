@@ -9,6 +9,7 @@ from __future__ import annotations
 import ctypes
 import gzip
 import hashlib
+import json
 import os
 import shutil
 import signal
@@ -90,7 +91,9 @@ def make_guest(image: Path, directory: Path) -> None:
             capture_output=True,
             check=True,
         )
-    package = next(iter(sorted(cache_directory().glob("debs/*/linux-image-*-cloud-amd64_*.deb"))))
+    named = json.loads((image / "manifest.json").read_text())["packages"]
+    name = next(package for package in named if package.endswith("-cloud-amd64"))  # the modules must be this kernel's
+    package = next(iter(sorted(cache_directory().glob(f"debs/*/{name}_{named[name].replace(':', '%3a')}_*.deb"))))
     tree, boot = directory / "kernel", directory / "boot"
     subprocess.run(["dpkg-deb", "-x", package, tree], check=True)
     for name in ("dev", "proc"):
