@@ -37,7 +37,9 @@ def local(ground: Ground, jobs: int) -> Iterator[Hands]:
     if jobs == 1:
         yield _Alone(ground)
         return
-    pool = ProcessPoolExecutor(jobs, get_context("spawn"), _prepare, (ground,))
+    context = get_context("forkserver")  # its processes begin with everything imported, which takes seconds, once
+    context.set_forkserver_preload([__name__])
+    pool = ProcessPoolExecutor(jobs, context, _prepare, (ground,))
     try:
         yield _Beside(pool, jobs)
     finally:
