@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import os
-import re
 import shutil
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
+from lab_names import lab_name, sweep
 
-from autoscaler.lab import bringup, image, record, teardown
+from autoscaler.lab import bringup, image, teardown
 from autoscaler.lab.record import Record
 
 PROGRAMS = (
@@ -38,19 +37,6 @@ def reason_to_skip() -> str:
     )
 
 
-def name(suffix: str) -> str:
-    """A lab of this test run only: runs may share a machine."""
-    return f"t{os.getpid()}{suffix}"
-
-
-def sweep() -> None:
-    """Remove labs of test runs that were killed: their names say whose they were."""
-    for lab in record.names():
-        found = re.fullmatch(r"t([0-9]+)[ab]", lab)
-        if found and not Path("/proc", found[1]).exists():
-            teardown.down(lab, say=print)
-
-
 @pytest.fixture(scope="session")
 def built():
     if reason := reason_to_skip():
@@ -64,14 +50,14 @@ def lab(built) -> Iterator[Record]:
     shapes = bringup.shapes(2, 1, MEMORY_MIB)
     try:
         yield bringup.up(
-            name("a"), shapes, built=built, accelerator="tcg", follow=lambda _: None, patience_s=PATIENCE_S
+            lab_name("lab"), shapes, built=built, accelerator="tcg", follow=lambda _: None, patience_s=PATIENCE_S
         )
     finally:
-        teardown.down(name("a"), say=print)
+        teardown.down(lab_name("lab"), say=print)
 
 
 @pytest.fixture
 def other(built) -> Iterator[str]:
     """The name of a lab beside the first; removed afterwards."""
-    yield name("b")
-    teardown.down(name("b"), say=print)
+    yield lab_name("another beside it")
+    teardown.down(lab_name("another beside it"), say=print)

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from lab_names import lab_name, sweep
 
 from autoscaler.errors import ActuationError, FlexCapsuleError
 from autoscaler.lab import bringup, image, reach, record, teardown
@@ -78,8 +79,9 @@ def lab(built) -> Iterator[Record]:
         return
     if os.geteuid() != 0:
         pytest.skip("a lab needs root (network namespaces and taps)")
-    name = f"t{os.getpid()}l"
+    name = lab_name("libos")
     try:
+        sweep()
         ready = image.ensure(print)
         shapes = bringup.shapes(2, 1, MEMORY_MIB)
         yield bringup.up(name, shapes, built=ready, accelerator="tcg", follow=lambda _: None, patience_s=PATIENCE_S)

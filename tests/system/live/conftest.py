@@ -20,6 +20,7 @@ from typing import Any
 
 import httpx
 import pytest
+from lab_names import lab_name, sweep
 
 from autoscaler import keys
 from autoscaler.errors import FlexCapsuleError
@@ -58,8 +59,9 @@ def lab() -> Iterator[Record]:
         return
     if os.geteuid() != 0:
         pytest.skip("a lab needs root (network namespaces and taps)")
-    name = f"t{os.getpid()}v"
+    name = lab_name("agents")
     try:
+        sweep()
         ready = image.ensure(print)
         shapes = bringup.shapes(2, 1, MEMORY_MIB)
         yield bringup.up(name, shapes, built=ready, accelerator="tcg", follow=lambda _: None, patience_s=PATIENCE_S)

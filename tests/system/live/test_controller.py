@@ -20,6 +20,7 @@ from pathlib import Path
 
 import httpx
 import pytest
+from lab_names import lab_name, sweep
 
 from autoscaler.adapters.agents import AddressPool, Agents, Images, LiveCluster, Recipe, Wiring
 from autoscaler.adapters.agents.errands import Kept
@@ -80,8 +81,9 @@ def own_lab() -> Iterator[str]:
         return
     if os.geteuid() != 0:
         pytest.skip("a lab needs root (network namespaces and taps)")
-    name = f"t{os.getpid()}b"
+    name = lab_name("controller")
     try:
+        sweep()
         ready = image.ensure(print)
         shapes = bringup.shapes(2, 1, MEMORY_MIB)
         yield bringup.up(name, shapes, built=ready, accelerator="tcg", follow=_ignore, patience_s=PATIENCE_S).name

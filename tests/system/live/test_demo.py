@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from lab_names import lab_name
 
 from autoscaler.lab import teardown
 from benchmarks.live import report, scene
@@ -30,7 +31,7 @@ def name(built: Path) -> Iterator[str]:
         pytest.skip("a lab needs root (network namespaces and taps)")
     if missing := [program for program in ("haproxy", "qemu-system-x86_64") if shutil.which(program) is None]:
         pytest.skip(f"not installed: {', '.join(missing)}; deploy/setup/packages.sh lab, live")
-    chosen = f"t{os.getpid()}d"
+    chosen = lab_name("demo")
     yield chosen
     teardown.down(chosen, say=print)
 
