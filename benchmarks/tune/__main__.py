@@ -14,7 +14,6 @@ import sys
 import tempfile
 import time
 from pathlib import Path
-from resource import RUSAGE_CHILDREN, getrusage
 from statistics import median
 from typing import Any
 
@@ -31,19 +30,18 @@ def flexcapsule(*arguments: str) -> str:
     return subprocess.run([*COMMAND, *arguments], check=True, capture_output=True, text=True).stdout
 
 
-def measured(load: Path, jobs: int, trials: int) -> tuple[float, float, str]:
-    """Seconds from start to end, processor seconds of all processes, what was told."""
-    before, begun = getrusage(RUSAGE_CHILDREN), time.perf_counter()
+def measured(load: Path, jobs: int, trials: int) -> tuple[float, str]:
+    """Seconds from start to end, what was told."""
+    begun = time.perf_counter()
     told = flexcapsule(
         *("tune", "-t", str(load), "-p", "balanced", "-n", str(trials), "-j", str(jobs)),
         *("--seed", str(SEED), "--storage", "none", "--json"),
     )
-    taken, after = time.perf_counter() - begun, getrusage(RUSAGE_CHILDREN)
-    return taken, after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime, told
+    return time.perf_counter() - begun, told
 
 
 def rows(jobs: list[int], trials: int, repeat: int) -> list[dict[str, Any]]:
-    runs: dict[int, list[tuple[float, float, str]]] = {count: [] for count in jobs}
+    runs: dict[int, list[tuple[float, str]]] = {count: [] for count in jobs}
     with tempfile.TemporaryDirectory() as folder:
         load = Path(folder) / "load.parquet"
         flexcapsule(
@@ -53,15 +51,14 @@ def rows(jobs: list[int], trials: int, repeat: int) -> list[dict[str, Any]]:
             for count in jobs if turn % 2 == 0 else reversed(jobs):
                 runs[count].append(measured(load, count, trials))
     first = runs[jobs[0]][0][2]
-    alone_s = median(taken for taken, _, _ in runs[jobs[0]])
+    alone_s = median(taken for taken, _ in runs[jobs[0]])
     return [
         {
             "jobs": count,
             "trials": trials,
-            "taken_s": round(median(taken for taken, _, _ in made), 2),
-            "processor_s": round(median(used for _, used, _ in made), 2),
-            "times_as_fast": round(alone_s / median(taken for taken, _, _ in made), 3),
-            "same": all(told == first for _, _, told in made),
+            "taken_s": round(median(taken for taken, _ in made), 2),
+            "times_as_fast": round(alone_s / median(taken for taken, _ in made), 3),
+            "same": all(told == first for _, told in made),
         }
         for count, made in runs.items()
     ]
@@ -72,14 +69,13 @@ def main() -> None:
     parser.add_argument("--trials", type=int, default=50)
     parser.add_argument("--jobs", default="1,2", help="the first is what others are compared with")
     parser.add_argument("--repeat", type=int, default=1)
+    parser.add_argument("--beside", default="nothing", help="what else ran on the machine, for the result")
     parser.add_argument("--out", type=Path)
     options = parser.parse_args()
     found = rows([int(count) for count in options.jobs.split(",")], options.trials, options.repeat)
-    table = Table("jobs", "trials", "taken", "processor", "times as fast", "same")
+    table = Table("jobs", "trials", "taken", "times as fast", "same")
     for row in found:
-        table.add_row(
-            *(str(row[name]) for name in ("jobs", "trials", "taken_s", "processor_s", "times_as_fast", "same"))
-        )
+        table.add_row(*(str(row[name]) for name in ("jobs", "trials", "taken_s", "times_as_fast", "same")))
     Console().print(table)
     if options.out is not None:
         conditions = {
