@@ -226,7 +226,7 @@ class Optimal:
         spread, cores = float(demand.spread[index]), service.template.cores * self.replica_fill_fraction
         need = self._enough(float(demand.now[index]), spread, cores, price)
         least = self._enough(float(demand.high[index]), spread, cores, price)
-        wanted = need if need > running else min(least, running)
+        wanted = need if need > running else min(max(least, self._borne(snapshot, index, demand)), running)
         wanted = max(wanted, service.min_replicas)
         if wanted == running:
             return []
@@ -239,6 +239,20 @@ class Optimal:
         )
         evidence = {"mean_cores": mean, "spread_cores": spread, "shortfall_cores": short, "price_per_hour": price}
         return writer.change(index, wanted, reason, evidence)
+
+    def _borne(self, snapshot: Snapshot, index: int, demand: Demand) -> int:
+        """The fewest replicas whose shares of the highest demand the cloud VMs that they are on can still bear: whoever is
+        stopped leaves his load to the others where they are."""
+        here = snapshot.placement[snapshot.by_service[index]]
+        mine = np.bincount(here, minlength=len(snapshot.cloud_vms))
+        used = snapshot.on_cloud_vms(snapshot.cpu_in_use_cores)
+        own = np.bincount(
+            here, weights=snapshot.cpu_in_use_cores[snapshot.by_service[index]], minlength=len(snapshot.cloud_vms)
+        )
+        hosts = mine > 0
+        left = snapshot.inventory.cloud_cores[hosts] * self.cpu_ceiling_fraction - (used - own)[hosts]
+        share = float((left / mine[hosts]).min())
+        return ceil(float(demand.high[index]) / share - 1e-9) if share > 0 else len(here)
 
     def _enough(self, mean: float, spread: float, cores: float, price: float) -> int:
         """The number of replicas up to which one more saves more unserved demand than it costs."""

@@ -102,6 +102,19 @@ def test_a_service_gets_what_its_distribution_asks_for() -> None:
     assert len(gone) == 5
 
 
+def test_replicas_are_not_stopped_whose_load_the_others_cloud_vms_could_not_bear() -> None:
+    """Two replicas would do for 1.4 cores, but not the two on the small one beside its busy neighbour."""
+    web = service("web")
+    places = {"c1": ["web-1", "web-2", app("db", cores=2.0)], "c2": [f"web-{n}" for n in range(3, 9)]}
+    use = {f"web-{n}": 0.175 for n in range(1, 9)} | {"db": 1.4}
+    tight = cluster(places, services=[web], sizes={"c1": "small"}, cpu=use)
+    kept = 8 - sum(isinstance(p, ScaleIn) for p in Optimal().propose(snapshot(tight)))
+    roomy = cluster(places, services=[web], cpu=use)
+    fewer = 8 - sum(isinstance(p, ScaleIn) for p in Optimal().propose(snapshot(roomy)))
+    assert fewer < kept <= 8
+    assert 2 * 1.4 / kept + 1.4 <= 2.0
+
+
 def test_replicas_stay_within_their_bounds() -> None:
     web = service("web", at_least=3, at_most=4)
     idle = cluster({"c1": [f"web-{n}" for n in range(4)]}, services=[web], cpu={f"web-{n}": 0.01 for n in range(4)})
