@@ -34,13 +34,13 @@ class Turn:
         self._hosts, self._moment, self._judge, self._select = hosts, moment, judge, select
         self._settled = settled
         self._quick = quickly and quick.HERE and moment.memory_free is None and moment.off is None and not settled
-        self._demands: list[float] = moment.demand.tolist()
 
     def moves(self) -> tuple[list[tuple[int, int]], list[tuple[int, int]]]:
         """Those that relieve, and those that empty."""
         key = self._moment.candidates.key(self._select)
         if self._quick and isinstance(self._judge, ScoreJudge) and key is not None:
             return self._quickly(self._judge, np.asarray(key, dtype=np.float64))
+        self._demands: list[float] = self._moment.demand.tolist()
         over = self._overloaded()
         leaving = [app for host in np.flatnonzero(over).tolist() for app in self._leaving(host)]
         columns = np.flatnonzero(self._moment.active | self._spares(len(leaving)))

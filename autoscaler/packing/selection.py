@@ -21,13 +21,13 @@ class Candidates:
     """What selection may look at. memory: (apps,), any unit. load: (apps,) share of what each may use at most.
     window: (samples, apps) past load, oldest first."""
 
-    memory: Sequence[float]
-    load: Sequence[float]
+    memory: Sequence[float] | FloatArray
+    load: Sequence[float] | FloatArray
     window: FloatArray
 
-    def key(self, select: Select) -> Sequence[float] | None:
+    def key(self, select: Select) -> Sequence[float] | FloatArray | None:
         """(apps,) who has the least of it leaves first; None where that depends on who else is there."""
-        keys: dict[Select, Sequence[float]] = {quickest_to_move: self.memory, least_loaded: self.load}
+        keys: dict[Select, Sequence[float] | FloatArray] = {quickest_to_move: self.memory, least_loaded: self.load}
         return keys.get(select)
 
 

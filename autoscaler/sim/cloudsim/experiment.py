@@ -40,7 +40,7 @@ def run(hosts: Hosts, asked: Asked, placement: list[int], decide: Decide | None)
     diary = Diary()
     for number in range(len(asked.times)):
         apps, where, moment = _measure(hosts, asked, number, apps, where, diary)
-        window = asked.mips[0][max(0, number + 1 - WINDOW_SAMPLES) : number + 1]
+        window = asked.mips[max(0, number + 1 - WINDOW_SAMPLES) : number + 1]
         moves = np.array(decide(hosts, moment, window) if decide else [], dtype=np.int64).reshape(-1, 2)
         diary.moves.append(moves)
         apps, where = _carry_out(moves, asked, apps, where)
@@ -51,7 +51,7 @@ def _measure(
     hosts: Hosts, asked: Asked, number: int, apps: IntArray, where: IntArray, diary: Diary
 ) -> tuple[IntArray, IntArray, Moment]:
     """Loads as the meter sees them; then those that ask for nothing are taken for finished and removed: who is left where."""
-    demand = asked.mips[0][number]
+    demand = asked.mips[number]
     wanted = np.minimum(demand[apps], hosts.processor[where])
     allocated = add_up(where, wanted, len(hosts))
     load = loads_of(hosts, _metered(hosts, wanted, where, allocated))
@@ -62,7 +62,7 @@ def _measure(
     apps, where = apps[stays], where[stays]
     starts = np.searchsorted(where, np.arange(len(hosts) + 1))
     past = asked.load[max(0, number + 1 - WINDOW_SAMPLES) : number + 1]
-    candidates = Candidates(asked.memory, asked.load[number].tolist(), past)
+    candidates = Candidates(asked.memory, asked.load[number], past)
     active = np.diff(starts) > 0
     moment = Moment(Residents(apps, starts), active, demand, load, np.minimum(allocated, hosts.capacity), candidates)
     return apps, where, moment

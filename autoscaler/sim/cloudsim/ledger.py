@@ -15,12 +15,11 @@ import numpy as np
 from autoscaler.core.snapshot import BoolArray, FloatArray, IntArray
 from autoscaler.packing.places import Hosts
 from autoscaler.sim.cloudsim import facts
-from autoscaler.sim.cloudsim.demand import Asked
+from autoscaler.sim.cloudsim.demand import AT_ONCE, Asked, Stretch
 from autoscaler.sim.cloudsim.experiment import Diary
 from autoscaler.sim.cloudsim.meter import add_up, loads_of
 
 J_PER_KWH = 3.6e6
-AT_ONCE = 1 << 15  # app VMs at decisions that are worked on together: a few megabytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +52,7 @@ class _Book:
     the app VM stays where this move puts it."""
 
     hosts: Hosts
-    asked: Asked
+    asked: Stretch
     residents: _Entries
     end: IntArray
     moves: _Entries
@@ -81,7 +80,7 @@ class _State:
 
 def settle(hosts: Hosts, asked: Asked, diary: Diary) -> Bill:
     """Work out the bill, a stretch of decisions after the other: what is worked on at once should fit a processor's cache."""
-    count, apps = asked.mips[0].shape
+    count, apps = asked.mips.shape
     several = max(1, AT_ONCE // apps)
     parts = [_stretch(hosts, asked, diary, first, min(first + several, count)) for first in range(0, count, several)]
     active_s, violated_s, lost, asked_for, short, energy_j = (float(total) for total in np.sum(parts, axis=0))
@@ -130,7 +129,7 @@ def full_power_kwh(hosts: Hosts, asked: Asked) -> float:
     return float(watts * asked.times[-1]) / J_PER_KWH
 
 
-def _open_book(hosts: Hosts, asked: Asked, diary: Diary, begin: int, until: int) -> _Book:
+def _open_book(hosts: Hosts, asked: Stretch, diary: Diary, begin: int, until: int) -> _Book:
     """`asked` is of decisions `begin` to `until`, as the book is."""
     count, apps = asked.mips[0].shape
     here, made = diary.residents[begin:until], diary.moves[begin:until]

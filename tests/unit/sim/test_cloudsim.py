@@ -92,8 +92,8 @@ def test_demand_is_interpolated_between_two_samples():
     percent = np.zeros((facts.SAMPLES, 4))
     percent[2, 3] = 100.0
     asked = ask(percent)
-    assert asked.mips[0][0, 3] == pytest.approx(500 * 0.1 / 300)  # at 300.1 s, between sample 1 (0 %) and 2 (100 %)
-    assert asked.mips[0][1, 3] == pytest.approx(500 * (1 - 0.1 / 300))
+    assert asked.mips[0, 3] == pytest.approx(500 * 0.1 / 300)  # at 300.1 s, between sample 1 (0 %) and 2 (100 %)
+    assert asked.mips[1, 3] == pytest.approx(500 * (1 - 0.1 / 300))
 
 
 def test_a_trace_of_another_kind_is_refused():
