@@ -1,5 +1,6 @@
 """The report in a real browser: no errors on its console, curves and marks drawn, and a picture of it."""
 
+import re
 import shutil
 import subprocess
 
@@ -36,6 +37,23 @@ class TestReport:
         assert done.stdout.count("<circle") == 3
         assert "because" not in done.stdout.split("<main")[0]
         assert "clairvoyant" in done.stdout
+
+    def test_the_curves_come_after_one_row_per_policy_and_all_figures_at_the_end(self, report):
+        page = browse(report, "--dump-dom").stdout.partition("<script")[0]
+        compared, found, rest = page.partition('<section id="pareto">')
+        assert found
+        assert [compared.count(f'href="#run{run}"') for run in range(3)] == [1, 1, 0]  # the bound has no curves
+        assert compared.count("<tr>") == 1 + 3
+        curves, found, figures = rest.partition('<details id="all">')
+        assert found
+        assert curves.count("<svg") == 1 + 3 * 2
+        assert "cloud vm releases" in figures
+
+    def test_axes_are_marked_at_round_values(self, report):
+        page = browse(report, "--dump-dom").stdout
+        marks = re.findall(r'<text x="50"[^>]*>([^<]+)</text>', page)
+        assert len(marks) > 20
+        assert all(len(mark.replace(",", "").replace(".", "").strip("0")) <= 3 for mark in marks), marks
 
     @pytest.mark.parametrize("size", ["1200,1600", "400,1600"])
     def test_it_can_be_photographed_on_a_screen_and_on_a_phone(self, report, size):
