@@ -24,7 +24,7 @@ def certified(state: EngineState) -> CertifiedReport:
     assert state.policy is not None
     _, snapshot, plan = planned(state, TOOLBOX, settled=True)
     begun = time.perf_counter()
-    unsafe = () if plan is None else plan_checker.faults(snapshot, plan)
+    unsafe = () if plan is None else plan_checker.faults(snapshot, plan, state.policy.limits.isolate)
     steps_s = time.perf_counter() - begun
     strategy = registry.build(state.policy.strategy)
     if not isinstance(strategy, Optimal) or not len(snapshot.app_vms):

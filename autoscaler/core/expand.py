@@ -6,6 +6,7 @@ starts, the ids of what is created) and refuses what cannot be carried out as wi
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import replace
 from functools import singledispatch
 
@@ -138,7 +139,9 @@ def best_fit(view: Projection, app_vm: AppVM, limits: Limits) -> int | None:
     for row in np.argsort(np.where(room, cpu_left, np.inf), kind="stable"):
         if not room[row]:
             return None
-        if app_vm.pinned_to in ("", view.cloud_vms[row].id) and not clash(app_vm, view.neighbours(int(row))):
+        if app_vm.pinned_to in ("", view.cloud_vms[row].id) and not clash(
+            app_vm, view.neighbours(int(row)), limits.isolate
+        ):
             return int(row)
     return None
 
@@ -158,13 +161,25 @@ def cheapest_size(view: Projection, app_vm: AppVM, limits: Limits) -> CloudVMSiz
     return min(holds, key=lambda size: size.price_per_hour, default=None)
 
 
-def clash(app_vm: AppVM, residents: list[AppVM]) -> AppVM | None:
-    """The first resident that may not share a cloud VM with `app_vm`, by either one's word."""
+def clash(app_vm: AppVM, residents: list[AppVM], isolate: str = "") -> AppVM | None:
+    """The first resident that may not share a cloud VM with `app_vm`: another tenant by the label `isolate`, or by either
+    one's word."""
+    stranger = other_tenant(app_vm, residents, isolate)
+    if stranger is not None:
+        return stranger
     mine = app_vm.apart_from
     for other in residents:  # most have nobody to stay apart from: asked of every pair on every cloud VM
         if (mine or other.apart_from) and other.id != app_vm.id and (_apart(app_vm, other) or _apart(other, app_vm)):
             return other
     return None
+
+
+def other_tenant(app_vm: AppVM, residents: Iterable[AppVM], isolate: str) -> AppVM | None:
+    """The first of `residents` whose label `isolate` says otherwise than `app_vm`'s; those without it are one tenant."""
+    if not isolate:
+        return None
+    mine = app_vm.label(isolate)
+    return next((other for other in residents if other.id != app_vm.id and other.label(isolate) != mine), None)
 
 
 def _apart(one: AppVM, other: AppVM) -> bool:

@@ -12,7 +12,7 @@ import numpy as np
 
 from autoscaler.core.flight import running, service_of, slot
 from autoscaler.core.policy import Limits
-from autoscaler.core.recheck import reached, recheck
+from autoscaler.core.recheck import mixing, reached, recheck
 from autoscaler.core.saga import OPEN, Eyes, Saga, Status
 from autoscaler.core.snapshot import Snapshot
 from autoscaler.core.steps import StepAction
@@ -38,7 +38,9 @@ def eyes(
 
     return Eyes(
         hold=hold,
-        recheck=lambda action, own: recheck(action, snapshot, own + beside),
+        recheck=lambda action, own: (
+            recheck(action, snapshot, own + beside) or mixing(action, snapshot, own + beside, limits.isolate)
+        ),
         reached=lambda action: reached(action, snapshot),
         slot=lambda action, own: slot(action, own + beside, limits),
         patience_s=limits.fresh_s,

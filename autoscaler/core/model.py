@@ -85,7 +85,11 @@ class AppVM:
     @property
     def pinned_because(self) -> str:
         """Why it can only run where it is pinned; empty where somebody said so, and may say otherwise."""
-        return next((text for name, text in self.labels if name == PINNED_BECAUSE), "")
+        return self.label(PINNED_BECAUSE)
+
+    def label(self, name: str) -> str:
+        """What its label `name` says; empty where it has none."""
+        return next((value for label, value in self.labels if label == name), "")
 
 
 @dataclass(frozen=True, slots=True)

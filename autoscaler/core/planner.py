@@ -69,7 +69,7 @@ def make_plan(
 
     Step ids are `plan_id.s1`, `plan_id.s2`, ... in plan order, in which every step stands behind what it requires.
     """
-    board = Board(snapshot, effects, reserved_bytes)
+    board = Board(snapshot, effects, reserved_bytes, limits.isolate)
     attempt, reasons = _best_attempt(board, effects, no_parking)
     steps = _steps(plan_id, board, attempt, Expectations(snapshot, limits))
     dropped = tuple(sorted(reasons))
@@ -126,7 +126,7 @@ def _ground(board: Board, wished: Wish, no_parking: Collection[str]) -> Ground:
             if (row < there or row in wished.creates) and board.cloud_vms[row].id not in no_parking
         ],
         may_park=lambda app, row: board.app_vms[app].pinned_to in ("", board.cloud_vms[row].id),
-        apart=lambda app, other: clash(board.app_vms[app], [board.app_vms[other]]) is not None,
+        apart=lambda app, other: clash(board.app_vms[app], [board.app_vms[other]], board.isolate) is not None,
         residents=residents,
         wary=board.wary,
     )

@@ -63,7 +63,8 @@ class Condition:
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What operators allow. Guards hold these; strategies may wish for more."""
+    """What operators allow. Guards hold these; strategies may wish for more. `isolate`: the label whose values (tenants)
+    never share a cloud VM; empty: none."""
 
     fresh_s: float = 180.0
     cooldown_s: Mapping[Action, float] = field(default_factory=dict)
@@ -77,6 +78,7 @@ class Limits:
     migration_bandwidth_bytes_per_s: float = 125e6
     parallel_migrations: int = 4
     parallel_migrations_per_cloud_vm: int = 2
+    isolate: str = ""
 
 
 @dataclass(frozen=True, slots=True)

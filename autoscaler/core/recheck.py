@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from functools import singledispatch
 
-from autoscaler.core.expand import clash
+from autoscaler.core.expand import clash, other_tenant
 from autoscaler.core.model import AppVM, CloudVM, CloudVMState
 from autoscaler.core.snapshot import NOWHERE, Snapshot
 from autoscaler.core.steps import Cordon, CreateCloudVM, Migrate, ReleaseCloudVM, StartAppVM, StepAction, StopAppVM
@@ -113,6 +113,25 @@ def _(action: Cordon, snapshot: Snapshot) -> bool:
     found = _cloud_vm(action.cloud_vm, snapshot)
     closed = (CloudVMState.CORDONED, CloudVMState.DRAINING)
     return found is not None and found.state in (closed if action.on else (CloudVMState.ACTIVE,))
+
+
+def mixing(action: StepAction, snapshot: Snapshot, running: Sequence[StepAction], isolate: str) -> str:
+    """Why `action` would bring two tenants (by the label `isolate`) together, those that steps under way are bringing
+    included; "" where it brings nobody, or only its like."""
+    if not isolate or action.arrival is None:
+        return ""
+    name, target = action.arrival
+    row, there = snapshot.inventory.app_row.get(name), snapshot.inventory.cloud_row.get(target)
+    if isinstance(action, StartAppVM):
+        app_vm = action.app_vm
+    elif row is not None:
+        app_vm = snapshot.app_vms[row]
+    else:
+        return ""  # `recheck` says that it is gone
+    here = [] if there is None else [snapshot.app_vms[resident] for resident in snapshot.by_cloud_vm[there]]
+    here += _coming(target, {other.id for other in here} | {name}, snapshot, running)
+    other = other_tenant(app_vm, here, isolate)
+    return "" if other is None else f"{name} and {other.id} on {target} are not of one {isolate}"
 
 
 def _place(app_vm: str, snapshot: Snapshot) -> str:

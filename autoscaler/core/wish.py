@@ -20,9 +20,12 @@ def mib(memory_bytes: float) -> str:
 
 
 class Board:
-    """The snapshot with rows for all that the effects would create, and the free memory of each cloud VM."""
+    """The snapshot with rows for all that the effects would create, and the free memory of each cloud VM. `isolate`: the label
+    whose values never share one."""
 
-    def __init__(self, snapshot: Snapshot, effects: Sequence[Effect], reserved_bytes: Mapping[str, float]) -> None:
+    def __init__(
+        self, snapshot: Snapshot, effects: Sequence[Effect], reserved_bytes: Mapping[str, float], isolate: str = ""
+    ) -> None:
         inventory = snapshot.inventory
         self.snapshot = snapshot
         self.cloud_vms: list[CloudVM] = [*inventory.cloud_vms, *(c for effect in effects for c in effect.creates)]
@@ -41,7 +44,8 @@ class Board:
         self.free_bytes[: len(taken)] = [
             f - t for f, t in zip(self.free_bytes[: len(taken)], taken.tolist(), strict=True)
         ]
-        self.wary = any(app_vm.apart_from for app_vm in self.app_vms)
+        self.isolate = isolate
+        self.wary = bool(isolate) or any(app_vm.apart_from for app_vm in self.app_vms)
 
 
 @dataclass(slots=True, eq=False)

@@ -1,21 +1,22 @@
 """Is every instant of a plan safe? Written against steps alone; it shares nothing with the planner, and trusts no order.
 
 For each arrival the worst case over all interleavings that `requires` allows: everybody else who may have arrived by then has,
-and nobody has left except those whose departure the arrival waits for. Memory by allocation, pins, and whether the target
-exists and is not released. Slow and plain on purpose.
+and nobody has left except those whose departure the arrival waits for. Memory by allocation, pins, company (who must stay
+apart, tenants), and whether the target exists and is not released. Slow and plain on purpose.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 from autoscaler.core.model import AppVM
 from autoscaler.core.snapshot import NOWHERE, Snapshot
 from autoscaler.core.steps import CreateCloudVM, Migrate, Plan, ReleaseCloudVM, StartAppVM, Step, StopAppVM
 
 
-def faults(snapshot: Snapshot, plan: Plan) -> tuple[str, ...]:
-    """What could go wrong in `plan`, each with its step; empty = nothing."""
+def faults(snapshot: Snapshot, plan: Plan, isolate: str = "") -> tuple[str, ...]:
+    """What could go wrong in `plan`, each with its step; empty = nothing. `isolate`: the label whose values never share a
+    cloud VM."""
     before = _ancestors(plan)
     memory, cloud = _offered(snapshot, plan)
     found: list[str] = []
@@ -36,6 +37,9 @@ def faults(snapshot: Snapshot, plan: Plan) -> tuple[str, ...]:
         worst = _worst(snapshot, plan, step, target, before)
         if worst > memory[target] * (1 + 1e-9):
             found.append(f"{step.id}: {target} may hold {worst:.0f} of {memory[target]:.0f} bytes when {name} arrives")
+        for other in _company(snapshot, plan, step, target, before):
+            if _must_not_share(app_vm, other, isolate):
+                found.append(f"{step.id}: {name} may meet {other.id} on {target}, and they must not share it")
     return tuple(found)
 
 
@@ -78,6 +82,39 @@ def _worst(snapshot: Snapshot, plan: Plan, last: Step, target: str, before: Mapp
         if step.id in before[last.id] and _leaves(snapshot, step, target):
             held -= weight
     return held
+
+
+def _company(
+    snapshot: Snapshot, plan: Plan, arrival: Step, target: str, before: Mapping[str, frozenset[str]]
+) -> Iterator[AppVM]:
+    """Whoever may be on `target` at an instant at which the one that arrives is: each that does not leave before it, and
+    that does not come only after it has left."""
+    name = arrival.action.subjects[0]
+    leaving: dict[str, list[str]] = {}
+    for step in plan.steps:
+        if _moves(step) and _leaves(snapshot, step, target):
+            leaving.setdefault(step.action.subjects[0], []).append(step.id)
+    row = snapshot.inventory.cloud_row.get(target, NOWHERE)
+    for app in snapshot.by_cloud_vm[row] if row != NOWHERE else ():
+        resident = snapshot.app_vms[int(app)]
+        if resident.id != name and not any(left in before[arrival.id] for left in leaving.get(resident.id, ())):
+            yield resident
+    for step in plan.steps:
+        other = step.action.subjects[0]
+        if step.id == arrival.id or other == name or step.action.arrival != (other, target):
+            continue
+        gone_before = any(left in before[arrival.id] and step.id in before[left] for left in leaving.get(other, ()))
+        comes_after = any(left in before[step.id] and arrival.id in before[left] for left in leaving.get(name, ()))
+        if not gone_before and not comes_after:
+            yield _app_vm(snapshot, step)
+
+
+def _must_not_share(one: AppVM, other: AppVM, isolate: str) -> bool:
+    if isolate and dict(one.labels).get(isolate, "") != dict(other.labels).get(isolate, ""):
+        return True
+    shunned = {(one.id, name) for name in other.apart_from} | {(other.id, name) for name in one.apart_from}
+    called = {(app.id, name) for app in (one, other) for name in (app.id, app.service) if name}
+    return bool(shunned & called)
 
 
 def _moves(step: Step) -> bool:

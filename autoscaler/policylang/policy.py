@@ -112,6 +112,9 @@ class LimitsForm(Form):
     )
     worth_it: WorthItForm = Field(default_factory=WorthItForm, description="savings against disruption")
     migration: MigrationForm = Field(default_factory=MigrationForm, description="how app VMs are moved")
+    isolate: Text = Field(
+        default="", description="label whose values (tenants) never share a cloud VM, not for a moment; empty: none"
+    )
 
 
 class ConditionForm(Form):
@@ -164,6 +167,7 @@ def policy_of(form: PolicyForm, digest: str) -> Policy:
             migration_bandwidth_bytes_per_s=limits.migration.bandwidth,
             parallel_migrations=limits.migration.parallel,
             parallel_migrations_per_cloud_vm=limits.migration.parallel_per_cloud_vm,
+            isolate=limits.isolate,
         ),
         conditions=tuple(Condition(rule.actions, rule.when, rule.reason) for rule in form.conditions),
         every_s=form.every,

@@ -9,7 +9,7 @@ from __future__ import annotations
 from autoscaler.core.decision import Denial
 from autoscaler.core.guards.budget import budget
 from autoscaler.core.guards.case import Case, Guard
-from autoscaler.core.guards.room import anti_affinity, capacity, headroom, pinning, replicas
+from autoscaler.core.guards.room import anti_affinity, capacity, headroom, isolation, pinning, replicas
 from autoscaler.core.guards.state import condition, freshness, in_flight, paused, stuck
 from autoscaler.core.guards.timing import cooldown, stabilization
 from autoscaler.core.guards.worth import downtime_budget, worth_it
@@ -23,6 +23,7 @@ GUARDS: tuple[Guard, ...] = (
     replicas,
     pinning,
     anti_affinity,
+    isolation,
     capacity,
     headroom,
     stabilization,

@@ -1,11 +1,11 @@
-"""Guards over space: replicas within bounds, pins, anti-affinity, capacity by usage and by allocation, headroom."""
+"""Guards over space: replicas within bounds, pins, anti-affinity, isolation of tenants, capacity by usage and by allocation, headroom."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 
 from autoscaler.core.decision import Denial
-from autoscaler.core.expand import clash
+from autoscaler.core.expand import clash, other_tenant
 from autoscaler.core.guards.case import Case, at_most
 from autoscaler.core.model import AppVM, CloudVMState
 
@@ -50,17 +50,31 @@ def pinning(case: Case) -> Denial | None:
 
 def anti_affinity(case: Case) -> Denial | None:
     """No two app VMs that must stay apart meet on one cloud VM, those that arrive together included."""
-    view = case.view
-    arriving = list(_arriving(case))
-    gone = {move.app_vm for move in case.effect.moves} | set(case.effect.stops)
-    for position, (app_vm, target) in enumerate(arriving):
-        staying = [a for a in view.neighbours(view.row_of[target]) if a.id not in gone] if target in view.row_of else []
-        together = [other for other, where in arriving[:position] if where == target]
-        other = clash(app_vm, staying + together)
+    for app_vm, target, company in _meetings(case):
+        other = clash(app_vm, company)
         if other is not None:
             return Denial(
                 "anti_affinity",
                 f"{app_vm.id} must stay apart from {other.id}, which would share {target}",
+                relax=f"another cloud VM than {target}",
+            )
+    return None
+
+
+def isolation(case: Case) -> Denial | None:
+    """No two tenants (values of the label that the policy isolates by) meet on one cloud VM."""
+    label = case.policy.limits.isolate
+    if not label:
+        return None
+    for app_vm, target, company in _meetings(case):
+        other = other_tenant(app_vm, company, label)
+        if other is not None:
+            mine, theirs = (
+                f"{label} {one.label(label)!r}" if one.label(label) else f"no {label}" for one in (app_vm, other)
+            )
+            return Denial(
+                "isolation",
+                f"{app_vm.id} ({mine}) would share {target} with {other.id} ({theirs})",
                 relax=f"another cloud VM than {target}",
             )
     return None
@@ -134,6 +148,15 @@ def _closed(case: Case, target: str) -> str:
     return (
         "a plan is working on it, or it is paused or stuck" if cloud_vm.state is CloudVMState.ACTIVE else cloud_vm.state
     )
+
+
+def _meetings(case: Case) -> Iterable[tuple[AppVM, str, list[AppVM]]]:
+    """Each that arrives, where, and whom it would meet there: who stays, who is on the way, who arrives with it."""
+    view, arriving = case.view, list(_arriving(case))
+    gone = {move.app_vm for move in case.effect.moves} | set(case.effect.stops)
+    for position, (app_vm, target) in enumerate(arriving):
+        staying = [a for a in view.neighbours(view.row_of[target]) if a.id not in gone] if target in view.row_of else []
+        yield app_vm, target, staying + [other for other, where in arriving[:position] if where == target]
 
 
 def _arriving(case: Case) -> Iterable[tuple[AppVM, str]]:

@@ -404,7 +404,7 @@ def test_all_vetoes_are_kept_the_first_by_the_page_s_order():
     ledger = Ledger(touched={(False, "X"): T0 - 1})
     denials = judged(two(ages={"a": 999.0}), consolidate("X", "a>Y b>Y"), limits=limits, ledger=ledger, paused={"": ""})
     assert [d[0] for d in denials] == ["paused", "freshness", "cooldown", "worth_it"]
-    assert len({guard.__name__ for guard in GUARDS}) == len(GUARDS) == 15
+    assert len({guard.__name__ for guard in GUARDS}) == len(GUARDS) == 16
 
 
 def test_numbers_are_rounded_to_the_side_that_helps():

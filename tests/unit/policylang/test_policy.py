@@ -51,6 +51,7 @@ limits:
   downtime_budget: 500ms
   worth_it: {k: none}
   migration: {bandwidth: 10Gbit/s, parallel: 8, parallel_per_cloud_vm: 3}
+  isolate: tenant
 conditions:
   - {actions: consolidate, when: usage.cpu < 0.6, reason: too busy}
 """)
@@ -77,6 +78,7 @@ conditions:
             migration_bandwidth_bytes_per_s=1.25e9,
             parallel_migrations=8,
             parallel_migrations_per_cloud_vm=3,
+            isolate="tenant",
         ),
         conditions=(Condition((Action.CONSOLIDATE,), "usage.cpu < 0.6", "too busy"),),
         every_s=90.0,
@@ -91,7 +93,7 @@ def test_every_limit_of_the_core_can_be_written():
     assert {f.name for f in fields(Limits)} == {
         "fresh_s", "cooldown_s", "stabilization_s", "budgets", "cpu_headroom_fraction", "memory_headroom_fraction",
         "cpu_overcommit", "downtime_budget_s", "worth_it_k", "migration_bandwidth_bytes_per_s", "parallel_migrations",
-        "parallel_migrations_per_cloud_vm",
+        "parallel_migrations_per_cloud_vm", "isolate",
     }  # fmt: skip
     assert {f.name for f in fields(Policy)} == {
         "name", "strategy", "digest", "limits", "conditions", "every_s", "window_samples", "time_zone", "mode",
