@@ -164,10 +164,18 @@ class Snapshot:
 
     def on_cloud_vms(self, values: FloatArray) -> FloatArray:
         """(cloud VMs,) `values` (one per app VM, NaN counts as 0) summed where the app VMs run."""
-        placed = self.placement >= 0
-        weights = np.nan_to_num(values[placed])
-        sums = np.bincount(self.placement[placed], weights=weights, minlength=len(self.cloud_vms))
-        return np.asarray(sums, dtype=np.float64)
+        rows, clouds = self._placed
+        weights = values[rows]
+        known = np.where(
+            np.isnan(weights), 0.0, weights
+        )  # not nan_to_num, which takes three times as long: asked 20 times a tick
+        return np.asarray(np.bincount(clouds, weights=known, minlength=len(self.cloud_vms)), dtype=np.float64)
+
+    @cached_property
+    def _placed(self) -> tuple[IntArray, IntArray]:
+        """Rows of the app VMs that run somewhere, and where."""
+        rows = np.flatnonzero(self.placement >= 0)
+        return rows, self.placement[rows]
 
     @cached_property
     def by_cloud_vm(self) -> tuple[IntArray, ...]:
