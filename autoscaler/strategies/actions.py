@@ -16,6 +16,7 @@ from autoscaler.core.proposals import Consolidate, Move, Proposal, ScaleDown, Sc
 from autoscaler.core.snapshot import NOWHERE, IntArray, Snapshot
 from autoscaler.packing.problem import Packing, kept
 from autoscaler.strategies.question import Question
+from autoscaler.strategies.reading import cloud_vms_worked_on
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -26,6 +27,22 @@ class Exit:
     released: bool
     stay: tuple[int, ...]
     new: dict[int, tuple[int, ...]]
+
+
+def one_investment(snapshot: Snapshot, proposals: list[Proposal]) -> list[Proposal]:
+    """Of a plan that saves: all that costs nothing, and of the cloud VMs to be rented for it the one that takes most in; none
+    while others are still on their way. What one costs is sure; what it saves takes moves that may be refused, or last hours."""
+    rented = [p for p in proposals if isinstance(p, ScaleUp) or (isinstance(p, Separate) and p.new_size is not None)]
+    if snapshot.reserved_bytes or cloud_vms_worked_on(snapshot).any():
+        return [p for p in proposals if not any(p is other for other in rented)]
+    most = max(rented, key=lambda p: _taken_in(snapshot, p), default=None)
+    return [p for p in proposals if p is most or not any(p is other for other in rented)]
+
+
+def _taken_in(snapshot: Snapshot, proposal: Proposal) -> int:
+    if isinstance(proposal, Separate):
+        return len(proposal.moves)
+    return len(snapshot.by_cloud_vm[snapshot.inventory.cloud_row[proposal.key]])
 
 
 class Script:

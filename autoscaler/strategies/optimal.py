@@ -20,7 +20,7 @@ from autoscaler.packing.problem import kept, objective
 from autoscaler.packing.solve import Answer, Effort, floor, solve
 from autoscaler.strategies import demand as demands
 from autoscaler.strategies import parameters
-from autoscaler.strategies.actions import Script
+from autoscaler.strategies.actions import Script, one_investment
 from autoscaler.strategies.demand import Demand, expected_shortfall
 from autoscaler.strategies.foresight import FORECAST_DOC, ForecastName, expected, foresee, lead_s
 from autoscaler.strategies.parameters import count, fraction, ratio
@@ -140,7 +140,9 @@ class Optimal:
         why = f"all together saves {saved:.4f} in {hours:g} h, after {moving:.4f} for moving"
         evidence = {**_evidence(found), "saved": saved, "moving_cost": moving}
         certificate = Certificate(found.objective, found.lower_bound)
-        return Script(snapshot, question, found.packing, why, evidence).proposals(), certificate
+        return one_investment(
+            snapshot, Script(snapshot, question, found.packing, why, evidence).proposals()
+        ), certificate
 
     def _hopeless(self, question: Question) -> Answer | None:
         """Staying, as an answer, where not even the bound is far enough below it: nothing need be looked for."""

@@ -9,7 +9,7 @@ import pytest
 from clusters import app, cluster, service, snapshot
 
 from autoscaler.core.model import Action
-from autoscaler.core.proposals import Consolidate, ScaleDown, ScaleIn, ScaleOut, Separate
+from autoscaler.core.proposals import Consolidate, ScaleDown, ScaleIn, ScaleOut, ScaleUp, Separate
 from autoscaler.packing.checker import check
 from autoscaler.strategies.demand import expected_shortfall
 from autoscaler.strategies.optimal import Optimal
@@ -71,6 +71,33 @@ def test_what_idles_pays_for_nobodys_move() -> None:
     places = {"c1": ["a", "b"], "c2": ["c"], "idle": []}
     wished = dear.propose(snapshot(cluster(places, cpu=dict.fromkeys("abc", 0.9))))
     assert [(type(p), p.cloud_vm) for p in wished] == [(Consolidate, "idle")]
+
+
+def scattered():
+    """Ten cloud VMs too small for company: bigger ones would hold all for less."""
+    tenants = {f"c{n}": [app(f"a{n}", mib=600)] for n in range(10)}
+    return cluster(tenants, sizes=dict.fromkeys(tenants, "small"), cpu={f"a{n}": 0.3 for n in range(10)})
+
+
+def investments(strategy: Optimal, at) -> int:
+    """Proposals of a saving plan that by themselves make the bill bigger."""
+    wished = strategy.propose(at)
+    return sum(isinstance(p, ScaleUp) or (isinstance(p, Separate) and bool(p.new_size)) for p in wished)
+
+
+def test_a_plan_that_saves_rents_one_cloud_vm_at_a_time() -> None:
+    """What it costs is sure, and what it saves may be refused: without this the bill of a scattered cluster doubled."""
+    cheap = replace(snapshot(scattered()).inventory.catalogue[2], price_per_hour=2.0)
+    catalogue = (*snapshot(scattered()).inventory.catalogue[:2], cheap)
+    here = snapshot(replace(scattered(), catalogue=catalogue))
+    assert investments(Optimal(), here) == 1
+    assert investments(Optimal(), replace(here, reserved_bytes={"c3": 1.0})) == 0
+
+
+def test_relief_rents_as_many_as_it_takes() -> None:
+    tenants = {f"c{n}": [app(f"{name}{n}", cores=2.0) for name in "abc"] for n in range(3)}
+    use = {f"{name}{n}": 1.6 for name in "abc" for n in range(3)}
+    assert investments(Optimal(), snapshot(cluster(tenants, cpu=use))) >= 2
 
 
 def test_an_empty_cloud_vm_is_kept_for_replicas_to_come() -> None:
