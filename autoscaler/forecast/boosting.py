@@ -10,7 +10,6 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Self
 
 import numpy as np
-from sklearn.ensemble import HistGradientBoostingRegressor
 from threadpoolctl import threadpool_limits
 
 from autoscaler.core.snapshot import BoolArray, FloatArray, IntArray
@@ -74,6 +73,8 @@ class QuantileBoosting:
     def _model(self, quantile: float) -> Any:
         assert self.rows_ is not None
         if quantile not in self.models_:
+            from sklearn.ensemble import HistGradientBoostingRegressor  # 150 MB, which most replays and runs never need
+
             model = HistGradientBoostingRegressor(
                 loss="quantile", quantile=quantile, max_iter=self.trees, max_leaf_nodes=15, learning_rate=0.08,
                 min_samples_leaf=20, early_stopping=False, random_state=0,
