@@ -15,7 +15,7 @@ import numpy as np
 from autoscaler.core.snapshot import BoolArray, FloatArray
 from autoscaler.packing import quick
 from autoscaler.packing.overload import FALLBACK_FRACTION, Judge, ScoreJudge
-from autoscaler.packing.places import NOBODY, Hosts, Moment, Places, Residents, flat
+from autoscaler.packing.places import NOBODY, Hosts, Moment, Places, Residents, flat_on
 from autoscaler.packing.selection import Select
 
 AT_ONCE = 6  # hosts whose app VMs are worked out together; more wastes what is never asked for
@@ -93,7 +93,7 @@ class Turn:
         """(hosts,)"""
         over = np.zeros(len(self._hosts), dtype=np.bool_)
         active = np.flatnonzero(self._moment.active)
-        apps, column = flat([self._moment.residents[host] for host in active.tolist()])
+        apps, column = flat_on(self._moment.residents, active)
         over[active] = self._judge.sum_up(apps, column, self._hosts.capacity[active])
         return over
 

@@ -112,7 +112,7 @@ class Places:
         self._memory_free: list[float] | None = None
         if moment.memory_free is not None:
             self._memory_free = moment.memory_free[columns].tolist()
-        apps, column = flat([moment.residents[host] for host in self._hosts])
+        apps, column = flat_on(moment.residents, columns)
         judge.sum_up(apps, column, self._capacity)
         self.consider([])
 
@@ -204,6 +204,15 @@ class Places:
             return math.inf
         load = (self._allocated[column] + demand) / self._capacities[column]
         return self._curves.of(self._kinds[column], load) - self._reference_ws[column]
+
+
+def flat_on(residents: Sequence[Sequence[int]], hosts: IntArray) -> tuple[IntArray, IntArray]:
+    """As `flat`, of `hosts` only, which ascend."""
+    if isinstance(residents, Residents):
+        count = np.diff(residents.starts)[hosts]
+        if count.sum() == len(residents.apps):  # nobody is elsewhere
+            return residents.apps, np.repeat(np.arange(len(hosts)), count)
+    return flat([residents[host] for host in hosts.tolist()])
 
 
 def flat(residents: Sequence[Sequence[int]]) -> tuple[IntArray, IntArray]:
