@@ -5,13 +5,14 @@ Reasons are shown as they were recorded; none is made up here. Every line fits 8
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from autoscaler.cli import show
 
 if TYPE_CHECKING:
     from autoscaler.telemetry.reports import (
+        AlternativeReport,
         DecisionReport,
         DenialReport,
         DeniedReport,
@@ -36,6 +37,9 @@ def decision(report: DecisionReport, *, title: str = "", outcomes: Mapping[str, 
     for refused in report.denied:
         yield ""
         yield from denied(refused)
+    if report.alternatives:
+        yield ""
+        yield from weighed(report.alternatives)
     if report.plan is not None:
         yield ""
         yield f"plan{'' if title else f' {report.plan.id}'}: {show.counted(len(report.plan.steps), 'step')}"
@@ -53,6 +57,15 @@ def denied(refused: DeniedReport) -> Iterator[str]:
     yield from _numbers(proposal.evidence)
     for denial in refused.denials:
         yield from _denial(denial)
+
+
+def weighed(alternatives: Sequence[AlternativeReport]) -> Iterator[str]:
+    """Whole plans, the one that was taken first, each with what it costs over the horizon and what was against it."""
+    yield "weighed, as cost over the horizon:"
+    for other in alternatives:
+        cost = "unknown" if other.objective is None else f"{other.objective:.4f}"
+        against = f"not taken: {other.why_not}" if other.why_not else "taken"
+        yield from show.wrapped(f"{cost} {other.plan}: {against}", "  ")
 
 
 def plan(report: PlanReport, outcomes: Mapping[str, str]) -> Iterator[str]:

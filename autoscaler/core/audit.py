@@ -8,18 +8,21 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from autoscaler.core.decision import Decision
+from autoscaler.core.proposals import Alternative
 from autoscaler.core.snapshot import Snapshot
 from autoscaler.core.steps import Plan
 
 
 @dataclass(frozen=True, slots=True)
 class AuditRecord:
-    """`inputs`: figures of the snapshot the decision was made on (load, price, counts). `versions`: of engine and policy."""
+    """`inputs`: figures of the snapshot the decision was made on (load, price, counts). `versions`: of engine and policy.
+    `alternatives`: whole plans that the strategy weighed, best first."""
 
     decision: Decision
     plan: Plan | None
     inputs: Mapping[str, float] = field(default_factory=dict)
     versions: Mapping[str, str] = field(default_factory=dict)
+    alternatives: tuple[Alternative, ...] = ()
 
 
 def figures(snapshot: Snapshot) -> dict[str, float]:

@@ -14,7 +14,7 @@ from autoscaler.core.guards.spent import Spent
 from autoscaler.core.ledger import Grant
 from autoscaler.core.model import Action
 from autoscaler.core.projection import Projection
-from autoscaler.core.proposals import Proposal
+from autoscaler.core.proposals import Alternative, Proposal
 from autoscaler.core.snapshot import Snapshot
 from autoscaler.core.steps import Certificate, Plan
 
@@ -28,6 +28,7 @@ class Judged:
     grants: tuple[Grant, ...] = ()
     wanted_since: Mapping[tuple[Action, str], float] | None = None
     certificate: Certificate | None = None
+    alternatives: tuple[Alternative, ...] = ()
 
     def certified(self, plan: Plan) -> Plan:
         """`plan` with the certificate, if all that the strategy wished for is in it: of less nothing was proved."""

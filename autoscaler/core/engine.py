@@ -164,7 +164,7 @@ class Engine:
             judged.wanted_since or {}
         )  # what was not seen was not there without a break
         plan, grants = self.plan(judged, snapshot)
-        audit = AuditRecord(judged.decision, plan, figures(snapshot), self._versions())
+        audit = AuditRecord(judged.decision, plan, figures(snapshot), self._versions(), judged.alternatives)
         state.last = audit
         commands: list[Command] = [Record(audit, event.id)]
         if judged.decision.abstained.startswith(STRATEGY_FAILED):
@@ -203,7 +203,8 @@ class Engine:
             forecast=forecast,
         )
         judged = decide(number, snapshot, proposals, standing, arriving(state.sagas, state.history))
-        return replace(judged, wanted_since=wanted, certificate=certificate)
+        weighed = getattr(advice, "alternatives", ())
+        return replace(judged, wanted_since=wanted, certificate=certificate, alternatives=weighed)
 
     def _why_not(self, snapshot: Snapshot) -> str:
         """Why nothing is even proposed: no policy, an empty cluster, or not one fresh sample."""

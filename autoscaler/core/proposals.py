@@ -142,14 +142,31 @@ class Separate:
 Proposal = ScaleOut | ScaleIn | ScaleUp | ScaleDown | Consolidate | Separate
 
 
+@dataclass(frozen=True, slots=True)
+class Alternative:
+    """A whole plan that the strategy weighed: what it would do, what that costs over the horizon (money, moving included), and
+    why it was not taken, with the constraint that bound and by how much; empty: it was taken."""
+
+    plan: str
+    objective: float
+    why_not: str = ""
+
+
 class Advice(tuple[Proposal, ...]):  # noqa: SLOT001  a tuple has no room for named slots
-    """Proposals with what can be proved of all of them together; a strategy that proves nothing gives a plain sequence."""
+    """Proposals with what can be proved of all of them together, and the plans that were weighed, best first; a strategy that
+    proves nothing gives a plain sequence."""
 
     certificate: Certificate | None
+    alternatives: tuple[Alternative, ...]
 
-    def __new__(cls, proposals: Iterable[Proposal] = (), certificate: Certificate | None = None) -> Self:
+    def __new__(
+        cls,
+        proposals: Iterable[Proposal] = (),
+        certificate: Certificate | None = None,
+        alternatives: tuple[Alternative, ...] = (),
+    ) -> Self:
         advice = super().__new__(cls, proposals)
-        advice.certificate = certificate
+        advice.certificate, advice.alternatives = certificate, alternatives
         return advice
 
 

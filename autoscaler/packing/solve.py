@@ -6,7 +6,7 @@ machine; a caller that has a clock may hand in `stop`, and whatever was found by
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -23,6 +23,7 @@ from autoscaler.packing.relaxation import Relaxation, relax
 SCARCE_IN_A_BIN = 0.3  # chosen on benchmarks/packing: 0.001 leaves a tenth of the scarcer resource stranded
 
 
+ALIKE = 1e-9  # relative: sums of floats may differ in the last digit
 MARGINS = (0.002, 0.005, 0.01, 0.02, 0.04)  # more demand than there is: outlines that are easier to fill
 
 
@@ -39,12 +40,14 @@ class Effort:
 
 @dataclass(frozen=True, eq=False)
 class Answer:
-    """`packing` None: there is none. `exact`: found by exhaustion, so that the objective is its own bound."""
+    """`packing` None: there is none. `exact`: found by exhaustion, so that the objective is its own bound. `runner_up`: the
+    cheapest of those that were found on the way and cost more; None where there was none."""
 
     packing: Packing | None
     objective: float
     lower_bound: float
     exact: bool = False
+    runner_up: Packing | None = None
 
     @property
     def gap_fraction(self) -> float:
@@ -63,13 +66,15 @@ def solve(
     weights = _weights(problem, multipliers)
     nothing = np.zeros(len(problem.size_price), dtype=np.int64)
     best = construct(problem, np.ones(problem.bins, dtype=np.bool_), nothing, weights)
+    seen = [best]
     if stop():
-        return _answer(problem, best, bound)
+        return _answer(problem, seen, bound)
     if problem.items <= MOST_ITEMS:
         best, certain = solve_exactly(problem, best, weights)
+        seen.append(best)
         if certain:
-            cost = _cost(problem, best)
-            return Answer(best, cost, cost, exact=True)
+            found = _answer(problem, seen, _cost(problem, best))
+            return replace(found, exact=True)
     proven = integral(relaxation, effort.boxes)
     bound = max(bound, proven.value)
     enough, luck = bound * (1 + effort.gap_fraction), np.random.default_rng(seed)
@@ -78,12 +83,13 @@ def solve(
             break
         filling = balance(problem, outline.keep, outline.rent, weights, effort.exchanges, luck, stop)
         whole = not len(filling.unplaced())
-        best = _better(problem, best, complete(filling, weights))
+        seen.append(complete(filling, weights))
+        best = _better(problem, best, seen[-1])
         if whole:
             break  # a roomier outline costs more
     if best is not None:
-        best = improve(problem, best, weights, effort.trials, luck, stop, enough)
-    return _answer(problem, best, bound)
+        seen.append(improve(problem, best, weights, effort.trials, luck, stop, enough))
+    return _answer(problem, seen, bound)
 
 
 def floor(problem: Problem) -> float:
@@ -116,6 +122,9 @@ def _cost(problem: Problem, packing: Packing | None) -> float:
     return np.inf if packing is None else objective(problem, packing)
 
 
-def _answer(problem: Problem, packing: Packing | None, bound: float) -> Answer:
-    cost = _cost(problem, packing)
-    return Answer(packing, cost, min(bound, cost))
+def _answer(problem: Problem, seen: Sequence[Packing | None], bound: float) -> Answer:
+    """The cheapest of `seen`, of equals the last (which had most work done on it), and the next."""
+    ranked = sorted((_cost(problem, one), -place) for place, one in enumerate(seen))
+    cost, packing = ranked[0][0], seen[-ranked[0][1]]
+    other = next((seen[-place] for more, place in ranked if cost * (1 + ALIKE) < more < np.inf), None)
+    return Answer(packing, cost, min(bound, cost), runner_up=other)

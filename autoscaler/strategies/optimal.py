@@ -13,7 +13,7 @@ from statistics import NormalDist
 import numpy as np
 
 from autoscaler.core.model import AppVM
-from autoscaler.core.proposals import Advice, Proposal
+from autoscaler.core.proposals import Advice, Alternative, Proposal
 from autoscaler.core.snapshot import NOWHERE, FloatArray, Snapshot
 from autoscaler.core.steps import Certificate
 from autoscaler.packing.problem import kept, objective
@@ -26,6 +26,7 @@ from autoscaler.strategies.foresight import FORECAST_DOC, ForecastName, expected
 from autoscaler.strategies.parameters import count, fraction, ratio
 from autoscaler.strategies.question import HOUR_S, Question, Room, Weights, ask, must_move
 from autoscaler.strategies.replicas import Replicas
+from autoscaler.strategies.weighed import Scales
 
 LEAST_ODDS, MOST_ODDS = 0.8, 0.99  # of the high quantile that a spread is made from: a median says nothing of it
 SEED = 1  # of the optimiser's chance: the same snapshot gets the same answer
@@ -37,6 +38,9 @@ class Foretold:
 
     demand: Demand
     reasons: tuple[str, ...]
+
+
+Choice = tuple[list[Proposal], Certificate | None, tuple[Alternative, ...]]  # with what is proved, and what was weighed
 
 
 def amount(default: float, doc: str) -> float:
@@ -77,10 +81,10 @@ class Optimal:
         if not snapshot.cloud_vms or not snapshot.catalogue:
             return Advice(tuple(replicas))
         question = self._question(snapshot, foretold.demand, coming)
-        moving, certificate = self._moving(snapshot, question)
+        moving, certificate, weighed = self._moving(snapshot, question)
         out = [p for p in replicas if not p.action.saves_money]
         saved = [p for p in replicas if p.action.saves_money]
-        return Advice((*out, *moving, *saved), certificate)
+        return Advice((*out, *moving, *saved), certificate, weighed)
 
     def question(self, snapshot: Snapshot) -> Question:
         """What the optimiser is asked about `snapshot`."""
@@ -112,37 +116,38 @@ class Optimal:
         """The best packing found, with its bound."""
         return solve(question.problem, Effort(self.boxes, self.exchanges, self.trials, 0.002), SEED)
 
-    def _moving(self, snapshot: Snapshot, question: Question) -> tuple[list[Proposal], Certificate | None]:
+    def _moving(self, snapshot: Snapshot, question: Question) -> Choice:
         """Relief alone where somebody has to leave; otherwise the optimum, if it pays."""
         problem = question.problem
         if must_move(problem):
             relief = replace(problem, fixed=np.ones(problem.bins, dtype=np.bool_))
             found = solve(relief, Effort(self.boxes, self.exchanges, self.trials, 0.002), SEED)
             if found.packing is None:
-                return [], None
+                return [], None, ()
             why = "some cannot stay together where they are, and this is the cheapest relief"
             bound = Certificate(found.objective, found.lower_bound)
-            script = Script(snapshot, Question(relief, question.rows), found.packing, why, _evidence(found))
-            return script.proposals(), bound
+            asked = Question(relief, question.rows)
+            script = Script(snapshot, asked, found.packing, why, _evidence(found))
+            return script.proposals(), bound, Scales(snapshot, asked).relieving(found)
         hopeless = self._hopeless(question)
         found = hopeless or self.answer(question)
         if found.packing is None:
-            return [], None
+            return [], None, ()
         if hopeless:
             return self._letting_go(snapshot, question, found)
         now, moving = objective(problem, question.stay), self._disruption(question, found)
         saved = (
             now - found.objective
         )  # moving is in it; what is idle is in neither: it goes by itself, whatever moving saves
-        if saved < max((self.hurdle - 1) * moving, self.least_saving_fraction * now) or saved <= 0:
-            return self._letting_go(snapshot, question, found)
+        least = max((self.hurdle - 1) * moving, self.least_saving_fraction * now)
+        if saved < least or saved <= 0:
+            return self._letting_go(snapshot, question, found, (saved, moving, least))
         hours = self.horizon_s / HOUR_S
         why = f"all together saves {saved:.4f} in {hours:g} h, after {moving:.4f} for moving"
         evidence = {**_evidence(found), "saved": saved, "moving_cost": moving}
         certificate = Certificate(found.objective, found.lower_bound)
-        return one_investment(
-            snapshot, Script(snapshot, question, found.packing, why, evidence).proposals()
-        ), certificate
+        script = Script(snapshot, question, found.packing, why, evidence)
+        return one_investment(snapshot, script.proposals()), certificate, Scales(snapshot, question).taking(found, now)
 
     def _hopeless(self, question: Question) -> Answer | None:
         """Staying, as an answer, where not even the bound is far enough below it: nothing need be looked for."""
@@ -153,19 +158,26 @@ class Optimal:
         return Answer(question.stay, now, min(bound, now)) if now - bound < self.least_saving_fraction * now else None
 
     def _letting_go(
-        self, snapshot: Snapshot, question: Question, found: Answer
-    ) -> tuple[list[Proposal], Certificate | None]:
-        """Moving does not pay: only cloud VMs that nobody is on, or is to come to, are released."""
+        self, snapshot: Snapshot, question: Question, found: Answer, needed: tuple[float, float, float] | None = None
+    ) -> Choice:
+        """Moving does not pay (`needed`: saved, for moving, at least to be saved; None: not even looked for): only cloud VMs
+        that nobody is on, or is to come to, are released."""
         assert found.packing is not None
         problem, now = question.problem, question.price_of_staying
         packing = question.without_idle(found.packing)
         idle = question.idle & ~kept(problem, packing)
         saved = float(problem.bin_price[idle].sum())
         bound = Certificate(now - saved, min(found.lower_bound, now - saved))
+        scales, price = Scales(snapshot, question), now - saved
+        weighed = scales.staying(packing, price, found, needed) if needed else scales.hopeless(packing, price, found)
         if not idle.any():
-            return [], bound
+            return [], bound, weighed
         why = f"that saves {saved:.4f} in {self.horizon_s / HOUR_S:g} h and moves nobody"
-        return Script(snapshot, question, packing, why, {**_evidence(found), "saved": saved}).proposals(), bound
+        return (
+            Script(snapshot, question, packing, why, {**_evidence(found), "saved": saved}).proposals(),
+            bound,
+            weighed,
+        )
 
     @staticmethod
     def _disruption(question: Question, found: Answer) -> float:

@@ -23,7 +23,7 @@ LONG_AGO = float("-inf")
 def preview(state: EngineState, toolbox: Toolbox, *, settled: bool = False) -> PlanPreview:
     """One decision on `state`. `settled`: as if every wish had lasted as long as any stabilization window asks."""
     judged, snapshot, plan = planned(state, toolbox, settled=settled)
-    audit = AuditRecord(judged.decision, plan, figures(snapshot))
+    audit = AuditRecord(judged.decision, plan, figures(snapshot), alternatives=judged.alternatives)
     return PlanPreview(decision=decision_report(audit), objective=objective(snapshot, plan))
 
 

@@ -82,6 +82,14 @@ class CertificateReport(Report):
     gap_fraction: float | None
 
 
+class AlternativeReport(Report):
+    """A whole plan that the strategy weighed: what it costs over the horizon, and why it was not taken (empty: it was)."""
+
+    plan: str
+    objective: float | None
+    why_not: str
+
+
 class PlanReport(Report):
     id: str
     steps: list[StepReport]
@@ -101,6 +109,7 @@ class DecisionReport(Report):
     plan: PlanReport | None
     inputs: Numbers
     versions: dict[str, str]
+    alternatives: list[AlternativeReport] = []
 
 
 class DecisionBrief(Report):
@@ -172,6 +181,14 @@ def decision_report(audit: AuditRecord) -> DecisionReport:
         plan=None if audit.plan is None else plan_report(audit.plan),
         inputs=numbers(audit.inputs),
         versions=dict(audit.versions),
+        alternatives=[
+            AlternativeReport(
+                plan=other.plan,
+                objective=other.objective if math.isfinite(other.objective) else None,
+                why_not=other.why_not,
+            )
+            for other in audit.alternatives
+        ],
     )
 
 
