@@ -6,6 +6,7 @@ keep, how many of each size to rent) that the optimiser tries to fill. No rule a
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -45,9 +46,12 @@ def linear(relaxation: Relaxation) -> tuple[float, FloatArray]:
     return _safe(highs.getInfo().objective_function_value + _base(relaxation)), duals
 
 
-def integral(relaxation: Relaxation, boxes: int) -> Bound:
-    """The bound over whole numbers of bins, by branch and bound over at most `boxes` subproblems (so: the same everywhere)."""
+def integral(relaxation: Relaxation, boxes: int, stop: Callable[[], bool] | None = None) -> Bound:
+    """The bound over whole numbers of bins, by branch and bound over at most `boxes` subproblems (so: the same everywhere), or
+    what is proved by the time `stop` says so."""
     highs = _model(relaxation, whole=True)
+    if stop is not None:
+        _interruptible(highs, stop)
     highs.setOptionValue("mip_max_nodes", boxes)
     highs.setOptionValue("mip_rel_gap", SAFETY)
     highs.run()
@@ -60,6 +64,15 @@ def integral(relaxation: Relaxation, boxes: int) -> Bound:
         return Bound(value)
     bins = len(relaxation.keep_cost)
     return Bound(value, Outline(found[:bins] > 0.5, np.rint(found[bins:]).astype(np.int64)))
+
+
+def _interruptible(highs: Any, stop: Callable[[], bool]) -> None:
+    def asked(_kind: Any, _message: str, _out: Any, answer: Any, _about: Any) -> None:
+        if answer is not None and stop():
+            answer.user_interrupt = True
+
+    highs.setCallback(asked, None)
+    highs.startCallback(highspy.cb.HighsCallbackType.kCallbackMipInterrupt)
 
 
 def _safe(value: float) -> float:

@@ -24,6 +24,19 @@ def prices(problem: Problem) -> FloatArray:
     return np.asarray(np.where(offered > 0, costs.sum() / np.maximum(offered, 1e-300), 0.0) / gives.shape[1] + 1e-300)
 
 
+def standing(problem: Problem) -> Packing | None:
+    """Everybody stays, where that is a packing: nobody is nowhere, in too full a bin, or where he may not be."""
+    place = problem.present
+    if (place == NOWHERE).any() or ((problem.pinned != NOWHERE) & (problem.pinned != place)).any():
+        return None
+    packing = Packing(place, np.zeros(0, dtype=np.int64))
+    if len(Filling.of(problem, packing).overfull()) or (place[problem.apart[:, 0]] == place[problem.apart[:, 1]]).any():
+        return None
+    labelled = problem.tenant != NOWHERE
+    pairs = np.unique(np.stack([place[labelled], problem.tenant[labelled]], axis=1), axis=0)
+    return None if len(np.unique(pairs[:, 0])) < len(pairs) else packing
+
+
 def construct(problem: Problem, keep: BoolArray, rent: IntArray, weights: FloatArray) -> Packing | None:
     """Keep the bins `keep` (b,), rent `rent` (s,) of each size and as many more as it takes. None where an item fits nowhere.
 
@@ -53,7 +66,7 @@ def seated(problem: Problem, keep: BoolArray, rent: IntArray) -> Filling:
     dearest = np.argsort(-problem.move_cost, kind="stable")
     for item in dearest[stays[dearest]]:
         row = int(problem.present[item])
-        if filling.fits(int(item))[row] if filling.wary(row) else _has_room(filling, int(item), row):
+        if filling.fits_in(int(item), row) if filling.wary(row) else _has_room(filling, int(item), row):
             filling.put(int(item), row)
     return filling
 

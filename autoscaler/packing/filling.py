@@ -109,6 +109,21 @@ class Filling:
             allowed[where[where != NOWHERE]] = False
         return allowed
 
+    def fits_in(self, item: int, row: int) -> bool:
+        """Whether the bin of `row` may take `item` now: `fits(item)[row]`, without looking at all the others."""
+        problem = self.problem
+        pin, mine, theirs = problem.pinned[item], problem.tenant[item], self.tenant[row]
+        if (
+            not self.usable[row]
+            or (pin not in (NOWHERE, row))
+            or (self.free[row] + self.slack[row] < problem.demand[item]).any()
+        ):
+            return False
+        if row < problem.bins and problem.closed[row] and problem.present[item] != row and pin != row:
+            return False
+        company = mine == NOWHERE or theirs in (NOWHERE, mine)
+        return bool(company and not (self.place[problem.rivals[item]] == row).any())
+
     def wary(self, row: int) -> bool:
         """Whether more than room has to be looked at before something goes into the bin."""
         return self._rules or not self.usable[row]

@@ -14,7 +14,7 @@ import numpy as np
 from autoscaler.core.snapshot import FloatArray
 from autoscaler.packing.balance import balance
 from autoscaler.packing.bound import Outline, integral, linear
-from autoscaler.packing.construction import complete, construct, prices
+from autoscaler.packing.construction import complete, construct, prices, standing
 from autoscaler.packing.exact import MOST_ITEMS, solve_exactly
 from autoscaler.packing.improvement import improve
 from autoscaler.packing.problem import Packing, Problem, objective
@@ -56,16 +56,22 @@ class Answer:
         return 0.0 if self.objective <= 0 else float("inf")
 
 
-def solve(
-    problem: Problem, effort: Effort | None = None, seed: int = 1, stop: Callable[[], bool] = lambda: False
-) -> Answer:
+def never() -> bool:
+    """Nobody has a clock: effort alone ends the search."""
+    return False
+
+
+def solve(problem: Problem, effort: Effort | None = None, seed: int = 1, stop: Callable[[], bool] = never) -> Answer:
     """The best packing found, and a bound that no packing is below."""
     effort = effort or Effort()
     relaxation = relax(problem)
     bound, multipliers = linear(relaxation)
     weights = _weights(problem, multipliers)
     nothing = np.zeros(len(problem.size_price), dtype=np.int64)
-    best = construct(problem, np.ones(problem.bins, dtype=np.bool_), nothing, weights)
+    best = standing(problem)
+    if best is not None and stop():
+        return _answer(problem, [best], bound)
+    best = _better(problem, best, construct(problem, np.ones(problem.bins, dtype=np.bool_), nothing, weights))
     seen = [best]
     if stop():
         return _answer(problem, seen, bound)
@@ -75,7 +81,7 @@ def solve(
         if certain:
             found = _answer(problem, seen, _cost(problem, best))
             return replace(found, exact=True)
-    proven = integral(relaxation, effort.boxes)
+    proven = integral(relaxation, effort.boxes, None if stop is never else stop)
     bound = max(bound, proven.value)
     enough, luck = bound * (1 + effort.gap_fraction), np.random.default_rng(seed)
     for outline in _outlines(relaxation, proven.outline, effort):
