@@ -5,24 +5,47 @@ Separate from plan.py because it asks the checkers, which share nothing with who
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Iterator
+from typing import Any
 
 from autoscaler import registry
 from autoscaler.cli.loading import TOOLBOX
 from autoscaler.core.snapshot import Snapshot
 from autoscaler.core.state import EngineState
+from autoscaler.errors import UsageError
 from autoscaler.packing import checker, plan_checker
 from autoscaler.strategies.optimal import Optimal
-from autoscaler.telemetry.preview import planned
-from autoscaler.telemetry.reports import CertifiedReport
+from autoscaler.telemetry.preview import planned, preview
+from autoscaler.telemetry.reports import CertifiedReport, PlanPreview
 
 
-def certified(state: EngineState) -> CertifiedReport:
-    """The verdict on what would be decided on `state` (a cluster in a file). For strategies other than `optimal` only the
-    steps can be verified."""
+def of_running(document: dict[str, Any]) -> tuple[PlanPreview, CertifiedReport]:
+    """What the controller whose state is in `document` (GET /api/v1/state) would decide now, and the verdict, both made here:
+    the controller is not trusted with it, nor kept from its work. Raises UsageError for another version's state."""
+    from autoscaler.adapters import codec
+    from autoscaler.core.engine import ENGINE_VERSION
+
+    theirs = document.get("engine")
+    try:
+        state = codec.loads(json.dumps(document["state"]), EngineState) if theirs == ENGINE_VERSION else None
+    except Exception:  # noqa: BLE001  whatever a document of other code makes the decoder raise
+        state = None
+    if state is None:
+        raise UsageError(
+            f"the controller's state (engine {theirs}) cannot be read here (engine {ENGINE_VERSION}); use the command of the "
+            "same installation"
+        )
+    if state.policy is None:
+        raise UsageError("the controller has no policy yet; try again after its first tick")
+    return preview(state, TOOLBOX), certified(state, settled=False)
+
+
+def certified(state: EngineState, *, settled: bool = True) -> CertifiedReport:
+    """The verdict on what would be decided on `state`. For strategies other than `optimal` only the steps can be verified."""
     assert state.policy is not None
-    _, snapshot, plan = planned(state, TOOLBOX, settled=True)
+    _, snapshot, plan = planned(state, TOOLBOX, settled=settled)
     begun = time.perf_counter()
     unsafe = () if plan is None else plan_checker.faults(snapshot, plan, state.policy.limits.isolate)
     steps_s = time.perf_counter() - begun

@@ -43,14 +43,16 @@ def plan(
       flexcapsule plan --cluster cluster.yaml --policy balanced
       flexcapsule plan --json | jq .objective
       flexcapsule plan --cluster cluster.yaml --policy cheapest --certify
+      flexcapsule plan --certify
     """
     from autoscaler.cli import show
 
     if cluster is None and policy is not None:
         raise UsageError("--policy needs --cluster FILE; a running controller plans by its own policy")
-    if cluster is None and certify:
-        raise UsageError("--certify needs --cluster FILE: what a running controller knows is not sent whole")
-    preview = _asked(config, url) if cluster is None else of_file(cluster, policy, config, certify=certify)
+    if cluster is None:
+        preview = _asked(config, url, certify=certify)
+    else:
+        preview = of_file(cluster, policy, config, certify=certify)
     if json:
         show.print_json(preview)
     else:
@@ -98,8 +100,13 @@ def lines(preview: PlanPreview) -> list[str]:
     ]
 
 
-def _asked(config: Path | None, url: str | None) -> PlanPreview:
+def _asked(config: Path | None, url: str | None, *, certify: bool) -> PlanPreview:
     from autoscaler.cli import remote
     from autoscaler.telemetry.reports import PlanPreview
 
+    if certify:
+        from autoscaler.cli.certify import of_running
+
+        shown, verdict = of_running(remote.controller(config, url).get("/api/v1/state"))
+        return shown.model_copy(update={"certified": verdict})
     return PlanPreview.model_validate(remote.controller(config, url).get("/api/v1/plan"))

@@ -22,9 +22,11 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
+from autoscaler.adapters import codec
 from autoscaler.core.audit import AuditRecord
-from autoscaler.core.engine import Toolbox
+from autoscaler.core.engine import ENGINE_VERSION, Toolbox
 from autoscaler.core.events import Word
+from autoscaler.core.state import EngineState
 from autoscaler.errors import FlexCapsuleError, UsageError
 from autoscaler.telemetry import token as tokens
 from autoscaler.telemetry import watch
@@ -133,6 +135,11 @@ class Endpoints:
             return _answer(await run_in_threadpool(preview, view.state, self._desk.toolbox))
         finally:
             self._deciding.release()
+
+    async def state(self, request: Request) -> Response:
+        del request
+        text = await run_in_threadpool(codec.dumps, self._view().state, EngineState)
+        return Response(f'{{"engine": "{ENGINE_VERSION}", "state": {text}}}', media_type="application/json")
 
     async def pause(self, request: Request) -> Response:
         return await self._said(request, Word.PAUSE)

@@ -5,6 +5,8 @@ Separate from http.py (how each is answered) because this page is what a client'
 
 from __future__ import annotations
 
+from typing import Any
+
 from pydantic import Field
 
 from autoscaler.telemetry.openapi import Operation, Parameters
@@ -37,6 +39,13 @@ class Accepted(Report):
     word: str
     subject: str
     taken: bool
+
+
+class StateReport(Report):
+    """A checkpoint of the engine, in the journal's form, and the engine's version: only the same one can read it."""
+
+    engine: str
+    state: dict[str, Any]
 
 
 _LIST: Parameters = {
@@ -86,6 +95,16 @@ OPERATIONS: tuple[tuple[Operation, str], ...] = (
             "get", "/api/v1/plan", "What would be decided now; nothing is carried out", PlanPreview, problems=(409, 429)
         ),
         "plan",
+    ),
+    (
+        Operation(
+            "get",
+            "/api/v1/state",
+            "All that the engine remembers, to decide and check elsewhere",
+            StateReport,
+            problems=(409,),
+        ),
+        "state",
     ),
     (Operation("post", "/api/v1/pause", "Leave a subject alone", Accepted, PauseRequest, 202, _SECURED), "pause"),
     (

@@ -15,9 +15,13 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from autoscaler.adapters import codec
 from autoscaler.core.events import Word
+from autoscaler.core.history import History
+from autoscaler.core.state import EngineState
 from autoscaler.telemetry.http import BODY_LIMIT_BYTES, application
 from autoscaler.telemetry.operations import OPERATIONS
+from autoscaler.telemetry.preview import preview
 from autoscaler.telemetry.reports import DecisionList, DecisionReport, PlanPreview
 from autoscaler.telemetry.status import StatusReport
 
@@ -86,6 +90,16 @@ def test_a_plan_is_a_decision_that_nothing_comes_of(client: Client, running: Any
     assert [p.guard for denied in plan.decision.denied for p in denied.denials][:1] == ["replicas"]
     assert plan.objective.price_per_hour_before == plan.objective.price_per_hour_after == 1.0
     assert (running.engine.state.totals.decisions, len(running.journal.records)) == before
+
+
+def test_the_state_is_sent_whole_and_decides_and_certifies_elsewhere_as_here(client: Client, running: Any) -> None:
+    document = client.get("/api/v1/state").json()
+    state = codec.loads(json.dumps(document["state"]), EngineState)
+    here_state = running.desk.observatory.view.state
+    assert codec.dumps(state.history, History) == codec.dumps(here_state.history, History)
+    assert state.policy == here_state.policy
+    there, here = preview(state, running.desk.toolbox), PlanPreview.model_validate(client.get("/api/v1/plan").json())
+    assert there == here
 
 
 def test_pausing_leaves_a_word_for_the_loop(client: Client, running: Any) -> None:
