@@ -56,7 +56,8 @@ def cluster(ground: Ground, address: str) -> Iterator[Hands]:
     except ImportError:
         raise UsageError(f"--scheduler needs Dask distributed, which is not installed: {GROUP}") from None
     try:
-        client = Client(address, timeout=ANSWERS_WITHIN_S, set_as_default=False)  # type: ignore[no-untyped-call]
+        connected: Any = Client  # which has no types
+        client = connected(address, timeout=ANSWERS_WITHIN_S, set_as_default=False)
     except (OSError, ValueError, TypeError) as error:
         raise UsageError(
             f"no Dask scheduler answers at {address} ({type(error).__name__}); start one with `dask scheduler`, workers with "
