@@ -3,7 +3,8 @@
 `python -m benchmarks.replay --trace planetlab-20110303.tar.gz [--scales 1,4,16] [--repeat 5] [--cloudsim CLASSPATH]
 [--loop bitbrains-rnd-2013-08.parquet] [--out FILE]`.
 Each row is measured in a process of its own: `simulation_s` without reading and without compiling (`simulation_cpu_s`: its
-processor time, which other work on the machine changes less), `peak_bytes` with interpreter and libraries. At a
+processor time, which other work on the machine changes less; `process_cpu_s` of CloudSim has Java's start, the driver's compilation and reading in
+it), `peak_bytes` with interpreter and libraries. At a
 scale of n the trace's app VMs are there n times, on n times the hosts. CLASSPATH: compiled CloudSim 3.0.3, its examples,
 and commons-math3. `--loop`: another trace is read and replayed through engine, guards and world with five-minutes.yaml.
 """
@@ -78,16 +79,20 @@ def measure(path: Path, times: int, repeat: int) -> dict[str, Any]:
 
 def loop(path: Path) -> dict[str, Any]:
     """One row: a trace through the loop of the live controller, measured in this process."""
-    begun = time.perf_counter()
+    begun, begun_cpu = time.perf_counter(), time.process_time()
     trace = read_trace(path)
-    read_s = time.perf_counter() - begun
+    read_s, read_cpu_s = time.perf_counter() - begun, time.process_time() - begun_cpu
+    begun_cpu = time.process_time()
     outcome = replay(trace, load_policy(FIVE_MINUTES), stage(trace, None, 1), TOOLBOX, seed=1)
+    cpu_s = time.process_time() - begun_cpu
     return {
         "program": f"flexcapsule, {path.name}",
         "app_vms": len(trace.subjects),
         "steps": trace.steps,
         "read_s": read_s,
+        "read_cpu_s": read_cpu_s,
         "simulation_s": outcome.simulation_s,
+        "simulation_cpu_s": cpu_s,
         "peak_bytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
         "migrations": outcome.score["migrations"],
         "cost": outcome.score["cost"],
@@ -101,9 +106,13 @@ def cloudsim(path: Path, classpath: str) -> dict[str, Any]:
             archive.extractall(folder, filter="data")
         day = next(Path(folder).iterdir())
         call = ["java", "-cp", classpath, str(DRIVER), str(day), "lr", "mmt", "1.2"]
+        before = resource.getrusage(resource.RUSAGE_CHILDREN)
         printed = subprocess.run(call, capture_output=True, text=True, check=True).stdout
+        after = resource.getrusage(resource.RUSAGE_CHILDREN)
         told = json.loads(printed.strip().splitlines()[-1])
-    return {"program": "CloudSim 3.0.3", "app_vms": len(read_trace(path).subjects), "hosts": facts.HOSTS, **told}
+    cpu_s = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    own = {"program": "CloudSim 3.0.3", "app_vms": len(read_trace(path).subjects), "hosts": facts.HOSTS}
+    return {**own, **told, "process_cpu_s": cpu_s}
 
 
 def main() -> None:

@@ -3,6 +3,7 @@
 import json
 import signal
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
@@ -22,14 +23,16 @@ from autoscaler.replay.gate import check, judge
 from autoscaler.replay.loop import replay
 from autoscaler.replay.outcome import Outcome
 from autoscaler.replay.recordings import journal_trace, read_recording
+from autoscaler.replay.report import shown
 from autoscaler.replay.worlds import SIZES, stage
 from autoscaler.sim.example import example_scenario
 from autoscaler.sim.scenario import Faults
-from autoscaler.sim.traces import native
+from autoscaler.sim.traces import native, read_trace
 from autoscaler.sim.traces.made_up import make_up
 
 BALANCED = load_policy(ready_policy("balanced"))
 PLANETLAB = Path(__file__).parents[3] / "policies" / "planetlab"
+TRACES = Path(__file__).parents[4] / "shared" / "traces"
 HOURS = 3
 
 
@@ -152,6 +155,22 @@ class TestScore:
         prices = np.array([size.price_per_hour for size in SIZES])
         assert (offers @ corners.T <= prices[:, None] * (1 + 1e-9)).all()
         assert (corners @ np.array([10.0, 40 * 2.0**30])).max() > 0
+
+
+@pytest.mark.skipif(not TRACES.is_dir(), reason="the recorded traces are not on this machine")
+def test_the_report_shows_the_world_cups_first_match_day_and_that_replicas_followed():
+    whole = read_trace(TRACES / "worldcup98-to-0623.csv.gz").in_cores(16.0)
+    eve = datetime(1998, 6, 9, tzinfo=UTC).timestamp()
+    first = round((eve - whole.start_at) / whole.step_s)
+    outcome = replayed(whole.between(first, first + 2 * 24 * 60), load_policy(ready_policy("replicas-only")))
+    line = shown(outcome)["line"]
+    at, demand = np.array(line["at"]), np.array(line["demand_cores"])
+    kick_off = eve + 39.5 * 3600  # 10 June, 17:30 in Paris
+    assert abs(at[demand.argmax()] - kick_off) < 2.5 * 3600
+    assert demand.max() > 4 * demand[at < eve + 86_400].max()
+    added = [mark["at"] for mark in line["happenings"] if mark["what"] == "scale_out"]
+    assert sum(eve + 86_400 <= one < kick_off + 2 * 3600 for one in added) >= 5
+    assert outcome.score["unserved_fraction"] < 0.001
 
 
 class TestGate:
