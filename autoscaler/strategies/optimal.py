@@ -27,6 +27,7 @@ from autoscaler.strategies.parameters import count, fraction, ratio
 from autoscaler.strategies.question import HOUR_S, Question, Room, Weights, ask, must_move
 from autoscaler.strategies.replicas import Replicas
 from autoscaler.strategies.weighed import Scales
+from autoscaler.strategies.worth import pays
 
 LEAST_ODDS, MOST_ODDS = 0.8, 0.99  # of the high quantile that a spread is made from: a median says nothing of it
 SEED = 1  # of the optimiser's chance: the same snapshot gets the same answer
@@ -140,7 +141,7 @@ class Optimal:
             now - found.objective
         )  # moving is in it; what is idle is in neither: it goes by itself, whatever moving saves
         least = max((self.hurdle - 1) * moving, self.least_saving_fraction * now)
-        if saved < least or saved <= 0:
+        if not pays(saved, moving, now, self.hurdle, self.least_saving_fraction):
             return self._letting_go(snapshot, question, found, (saved, moving, least))
         hours = self.horizon_s / HOUR_S
         why = f"all together saves {saved:.4f} in {hours:g} h, after {moving:.4f} for moving"
