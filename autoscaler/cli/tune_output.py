@@ -20,18 +20,19 @@ if TYPE_CHECKING:
 
 def list_numbers(written: Written) -> None:
     """What may be tuned, how far, and what is tuned unless something is named."""
-    from autoscaler.cli import show
+    from autoscaler.cli import show as printing
     from autoscaler.tune.space import Dimension, numbers_by_name, usual
 
     chosen = {dimension.name for dimension in usual(written)}
-    rows = []
+    width = max(len(number.name) for number in written.numbers)
+    print(f"  {'name':{width}}  {'now':>9}  tried")
     for number, dimension in numbers_by_name(written):
         one = Dimension(number, 0, 0) if dimension is None else dimension
-        stretch = "--search NAME=LOW..HIGH" if dimension is None else f"{one.shown(one.low)}..{one.shown(one.high)}"
-        mark = "*" if number.name in chosen else ""
-        rows.append([f"{mark}{number.name}", one.shown(number.value), stretch, number.doc])
-    show.print_table(["name", ">now", "tried", "what it is"], rows)
-    print("* tuned where no --search names any")
+        stretch = "(give a range)" if dimension is None else f"{one.shown(one.low)}..{one.shown(one.high)}"
+        mark = "*" if number.name in chosen else " "
+        print(f"{mark} {number.name:{width}}  {one.shown(number.value):>9}  {stretch}")
+        printing.print_lines(printing.wrapped(number.doc, "      "))
+    print("* tuned where no --search names any; others by --search NAME or --search NAME=LOW..HIGH")
 
 
 @contextmanager

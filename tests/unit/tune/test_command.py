@@ -84,9 +84,9 @@ class TestOneMachine:
 
     def test_numbers_lists_what_may_be_tuned(self, capsys):
         out = told(capsys, ["tune", "-p", "optimal", "--numbers"]).out
-        assert "*strategy.hurdle" in out
+        assert "* strategy.hurdle" in out
         assert "limits.worth_it.k" in out
-        assert "*limits" not in out
+        assert "* limits" not in out
 
     @pytest.mark.parametrize(
         ("arguments", "told_"),
