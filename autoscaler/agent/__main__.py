@@ -9,7 +9,7 @@ import sys
 import time
 from pathlib import Path
 
-from autoscaler.agent import serving
+from autoscaler.agent import grant_pages, serving
 from autoscaler.agent.assembly import assembled
 from autoscaler.agent.credentials import Credentials
 from autoscaler.agent.deeds import Bench
@@ -41,6 +41,7 @@ def say(line: str) -> None:
 
 
 async def run(given: argparse.Namespace) -> None:
+    grant_pages.warm()
     store = XenStore()
     credentials = Credentials(given.keys, given.name)
     xen = Xen(given.run, store)

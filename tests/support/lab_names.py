@@ -8,7 +8,7 @@ from pathlib import Path
 
 from autoscaler.lab import record, teardown
 
-LETTERS = {"lab": "a", "another beside it": "b", "controller": "c", "demo": "d", "libos": "l", "agents": "v"}
+LETTERS = {"lab": "a", "another beside it": "b", "controller": "c", "demo": "d", "libos": "l", "agents": "v", "no shadow paging": "n"}
 MADE = re.compile(rf"t([0-9]+)[{''.join(LETTERS.values())}]")
 
 
