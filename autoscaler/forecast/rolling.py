@@ -1,6 +1,6 @@
 """Forecasts as a controller makes them: learned once a day, asked every five minutes, judged by how the day since went.
 
-Separate from `choice`, which judges a forecaster on a recording and may take its time. Nothing is kept here but what a pure
+Separate from `choice`, which says who there is. Nothing is kept here but what a pure
 function gave before (`lru_cache`): the same past gets the same forecast, before and after a restart. Who is judged, and what
 the forecast is used for, is not decided here.
 """

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from autoscaler.forecast.choice import FORECASTERS, QUANTILES, choose, forecast, pinball
+from autoscaler.forecast.choice import FORECASTERS, QUANTILES, pinball
 from autoscaler.forecast.histogram import DecayingHistogram
 from autoscaler.forecast.holt_winters import HoltWinters
 from autoscaler.forecast.naive import LastValue, SeasonalNaive
@@ -79,40 +79,6 @@ def test_quantiles_ascend_are_not_negative_and_come_out_the_same_twice(name: str
     assert (np.diff(first, axis=1) >= 0).all()
     assert (first >= 0).all()
     assert first.tolist() == FORECASTERS[name]().fit(series).predict(8, QUANTILES).tolist()
-
-
-def test_too_little_past_falls_back_and_says_so() -> None:
-    choice = choose(days(3).until(10), 6)
-    assert (choice.name, choice.fell_back) == ("last_value", True)
-    assert choice.reason == "10 values are known, a day has 48"
-
-
-def test_too_many_gaps_fall_back_and_say_so() -> None:
-    values = days(4).values.copy()
-    values[-20:] = np.nan
-    choice = choose(Series(values, STEP_S), 6)
-    assert choice.fell_back
-    assert choice.reason == "42% of the last day is missing (limit 25%)"
-
-
-def test_another_world_falls_back_and_says_so() -> None:
-    values = days(8, noise=0.2).values.copy()
-    values[-6:] += 20.0
-    choice = choose(Series(values, STEP_S), 6, candidates=("seasonal_naive", "holt_winters"))
-    assert choice.fell_back
-    assert choice.reason.startswith("the load has changed")
-
-
-def test_a_forecaster_that_cannot_be_used_is_replaced_visibly() -> None:
-    told, choice = forecast(days(1), "holt_winters", 3, QUANTILES)
-    assert told.shape == (3, 3)
-    assert choice.reason.startswith("holt_winters cannot be used: two seasons are needed")
-
-
-def test_auto_takes_the_season_where_there_is_one() -> None:
-    choice = choose(days(8), 6, candidates=("last_value", "seasonal_naive", "histogram"))
-    assert choice.name == "seasonal_naive"
-    assert choice.losses["seasonal_naive"] == pytest.approx(0.0, abs=1e-9)
 
 
 def test_pinball_by_hand() -> None:
