@@ -39,6 +39,9 @@ kernel() {   # unpacked, not installed: only the modules in modules.list come al
     rm -rf --one-file-system "$work/initramfs"; mkdir -p "$work"/initramfs/{bin,dev,proc,sys,root}
     module_files boot | copy_modules "$work/initramfs"
     cp "$root/bin/busybox" "$work/initramfs/bin/"
+    chroot "$root" ldd /sbin/e2fsck | grep -o '/[^ ]*' | while read -r file; do   # it and its libraries, where they say they are
+        install -D "$root/$file" "$work/initramfs/$file"; done
+    install "$root/sbin/e2fsck" "$work/initramfs/bin/"
     install -m 755 "$here/initramfs-init" "$work/initramfs/init"
     (cd "$work/initramfs" && find . -exec touch -hd "@$SOURCE_DATE_EPOCH" {} + &&
         find . | sort | cpio --quiet --reproducible -o -H newc | gzip -9n) > "$image/initrd.img"
