@@ -85,7 +85,7 @@ def replay(
         raise UsageError("--baselines are not of this world: in cloudsim compare with the policies npa and dvfs")
     if shuffle and world != CLOUDSIM:
         raise UsageError("--shuffle deals out the app VM types of --world cloudsim; other worlds have none")
-    setting = Setting(world_of(world), seed, tuple(shuffle), peak_cores, hosts)
+    setting = Setting(world_of(world), seed, tuple(shuffle), peak_cores, hosts, report is not None)
     policies = [_policy(name, world) for name in policy]
     gate = None if baseline is None or fail_if is None else _gate(_policy(baseline, world), fail_if, setting)
     if report is not None:

@@ -25,13 +25,15 @@ CLOUDSIM, PLANETLAB = "cloudsim", "planetlab"  # worlds that are built in, besid
 
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """`world`: CLOUDSIM, PLANETLAB, a scenario, or None for one made to fit the trace. `shuffles`: of the experiment only."""
+    """`world`: CLOUDSIM, PLANETLAB, a scenario, or None for one made to fit the trace. `shuffles`, and whether to keep `curves`
+    for a report: of the experiment only."""
 
     world: str | Scenario | None
     seed: int
     shuffles: tuple[int, ...] = ()
     peak_cores: float = 16.0
     hosts: int = 800
+    curves: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +61,7 @@ def jobs(
     """All replays, trace by trace. Raises UsageError where world, trace and policy do not fit together."""
     if setting.world == CLOUDSIM:
         return [
-            _experiment(one, policy, seed, setting.hosts)
+            _experiment(one, policy, seed, setting)
             for trace in traces
             for one, seed in [(shuffled(trace, seed), seed) for seed in setting.shuffles] or [(trace, setting.seed)]
             for policy in policies
@@ -82,11 +84,11 @@ def _stage(trace: Trace, setting: Setting) -> Stage:
     return stage(trace, scenario, setting.seed, setting.peak_cores)
 
 
-def _experiment(trace: Trace, policy: Policy, seed: int, hosts: int) -> Job:
+def _experiment(trace: Trace, policy: Policy, seed: int, setting: Setting) -> Job:
     check(trace, policy)
 
     def run(progress: Progress = no_progress) -> Outcome:
-        return experiment(trace, policy, seed, hosts, progress)
+        return experiment(trace, policy, seed, setting.hosts, progress, with_curves=setting.curves)
 
     return Job(f"{policy.name} on {trace.name}", len(facts.decision_times()), run)
 

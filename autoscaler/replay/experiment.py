@@ -18,17 +18,18 @@ from autoscaler.core.snapshot import FloatArray
 from autoscaler.errors import UsageError
 from autoscaler.packing import quick
 from autoscaler.packing.places import Hosts, Moment
-from autoscaler.replay.outcome import Outcome, Progress, no_progress
+from autoscaler.replay.curves import curves
+from autoscaler.replay.honest import PRICE_PER_KWH
+from autoscaler.replay.outcome import Outcome, Progress, Timeline, no_progress
 from autoscaler.sim.cloudsim import facts
-from autoscaler.sim.cloudsim.demand import ask
-from autoscaler.sim.cloudsim.experiment import Decide, Moves, run
+from autoscaler.sim.cloudsim.demand import Asked, ask
+from autoscaler.sim.cloudsim.experiment import Decide, Diary, Moves, run
 from autoscaler.sim.cloudsim.founding import first_fit, least_power
 from autoscaler.sim.cloudsim.ledger import Bill, full_power_kwh, settle
 from autoscaler.sim.traces import Trace
 from autoscaler.strategies.planetlab import PlanetLab
 from autoscaler.strategies.steady import Steady
 
-PRICE_PER_KWH = 0.10  # `cost` is energy at this price: the experiment knows no other
 MIXED_SEED = 0x504C  # keeps shuffles apart from other uses of the same seed
 FIGURES = (  # of the score, in its order
     *("energy_kwh", "migrations", "slatah", "pdm", "slav", "esv", "cost", "unserved_fraction", "host_hours"),
@@ -69,26 +70,34 @@ def check(trace: Trace, policy: Policy) -> PlanetLab | Steady:
 
 
 def experiment(
-    trace: Trace, policy: Policy, seed: int, hosts: int = facts.HOSTS, progress: Progress = no_progress
+    trace: Trace,
+    policy: Policy,
+    seed: int,
+    hosts: int = facts.HOSTS,
+    progress: Progress = no_progress,
+    *,
+    with_curves: bool = False,
 ) -> Outcome:
     """Replay `policy` on a day of per-cent samples; `progress` is told of each decision. Raises UsageError as `check` does."""
     strategy = check(trace, policy)
     if quick.HERE:
         quick.warm()
     percent = np.nan_to_num(trace.cores / trace.allocated_cores * 100.0)
-    began = time.perf_counter()
-    score = _score(np.round(percent), strategy, facts.make_hosts(hosts), progress)
+    began, park = time.perf_counter(), facts.make_hosts(hosts)
+    asked = ask(np.round(percent))
+    diary = _carried_out(asked, strategy, park, progress)
+    full_power = isinstance(strategy, PlanetLab) and strategy.power == "full"
+    bill = settle(park, asked, diary)
+    score = _figures(bill, full_power_kwh(park, asked) if full_power else bill.energy_kwh)
     simulation_s = time.perf_counter() - began
-    return Outcome(policy.name, trace.name, seed, score, simulation_s=simulation_s)
+    line = curves(park, asked, diary, trace.start_at, full_power=full_power) if with_curves else Timeline()
+    return Outcome(policy.name, trace.name, seed, score, line, simulation_s=simulation_s)
 
 
-def _score(percent: FloatArray, strategy: PlanetLab | Steady, hosts: Hosts, progress: Progress) -> Mapping[str, float]:
-    asked = ask(percent)
+def _carried_out(asked: Asked, strategy: PlanetLab | Steady, hosts: Hosts, progress: Progress) -> Diary:
     still = isinstance(strategy, PlanetLab) and strategy.detector == "none"
     placement = first_fit(hosts, asked.kind) if still else least_power(hosts, asked.kind)
-    bill = settle(hosts, asked, run(hosts, asked, placement, None if still else _decider(strategy, progress)))
-    full = isinstance(strategy, PlanetLab) and strategy.power == "full"
-    return _figures(bill, full_power_kwh(hosts, asked) if full else bill.energy_kwh)
+    return run(hosts, asked, placement, None if still else _decider(strategy, progress))
 
 
 def _decider(strategy: PlanetLab | Steady, progress: Progress) -> Decide:

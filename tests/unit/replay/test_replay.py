@@ -278,6 +278,21 @@ class TestCommand:
         shuffled = json.loads(capsys.readouterr().out)["results"]
         assert [result["seed"] for result in shuffled] == [1, 1, 2, 2]
 
+    def test_the_experiments_report_has_curves_and_its_score_is_the_same(self, day, tmp_path, capsys):
+        call = ["replay", *CLOUDSIM, "-t", day, "-p", "lr-mmt", "-p", "npa", "--hosts", "8", "--json"]
+        assert ended(call) == 0
+        without = capsys.readouterr().out
+        assert ended([*call, "--report", str(tmp_path / "r.html")]) == 0
+        assert capsys.readouterr().out == without
+        content = (tmp_path / "r.html").read_text().partition('type="application/json">')[2].partition("</script>")[0]
+        moving, still = (outcome["line"] for outcome in json.loads(content))
+        assert len(moving["at"]) == 287
+        assert set(map(sum, ([count for count in hosted if count > 0] for hosted in moving["hosted"]))) == {8}
+        assert max(still["price_per_hour"]) == min(still["price_per_hour"]) == pytest.approx(4 * 0.252 * 0.1)
+        assert sum(moving["capacity_cores"]) <= sum(still["capacity_cores"])
+        served = np.array(moving["demand_cores"]) - moving["unserved_cores"]
+        assert (served <= np.array(moving["capacity_cores"]) + 1e-5).all()
+
     def test_the_honest_world_removes_nobody_and_goes_through_the_engine(self, day, capsys):
         call = [
             "replay",
