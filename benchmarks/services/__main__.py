@@ -4,13 +4,14 @@
 
 Each trace has a first part, on which the one number of each policy that trades cost for unserved demand is chosen (`optimal`:
 replica_fill, target tracking: cpu_target; the cheapest of FILLS that leaves at most 0.1 % unserved, else the one that leaves
-least), and a later part that is shown. Both begin on a cluster as big as the peak, with up to two weeks of the trace before them as past
+least), and a later part that is shown. Both begin on a cluster for what is asked for at first, with up to two weeks of the trace before them as past
 to learn forecasts from. The bound (`clairvoyant`) sees the future, moves for free and rents fractions of cloud VMs.
 """
 
 from __future__ import annotations
 
 import argparse
+import math
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -20,7 +21,7 @@ from typing import Any
 from autoscaler.cli.loading import load_policy
 from autoscaler.core.policy import Policy
 from autoscaler.replay import baselines
-from autoscaler.replay.worlds import stage
+from autoscaler.replay.worlds import SERVICE_LOAD, Stage, stage
 from autoscaler.sim.traces import Trace, read_trace
 from benchmarks.closed_loop import drive, past_of
 from benchmarks.result import result, write
@@ -30,6 +31,7 @@ DAY_S = 86400.0
 FILLS = (0.9, 0.94, 0.97)
 UNSERVED_MOST = 1e-3
 GOAL = 1.15
+REPLICAS_PER_CLOUD_VM = 8  # of one core each, on the eight cores that the world begins with
 FIGURES = ("cost", "migrations", "app_vm_starts", "app_vm_stops", "cloud_vm_starts", "cloud_vm_releases")
 
 
@@ -66,17 +68,27 @@ def without_forecast(policy: Policy) -> Policy:
     return replace(policy, name=f"{policy.name} without forecast", strategy=spec)
 
 
+def begun(scene: Stage, cores: float) -> Stage:
+    """With as many replicas, and cloud VMs under them, as suffice for what is asked for at first: nobody has to shrink to begin
+    with, which would outweigh all that comes later."""
+    (service,) = scene.scenario.services
+    replicas = math.ceil(cores / SERVICE_LOAD)
+    clouds = scene.scenario.cloud_vms[: math.ceil(replicas / REPLICAS_PER_CLOUD_VM)]
+    fewer = replace(service, replicas=replicas, on=tuple(cloud.id for cloud in clouds))
+    return replace(scene, scenario=replace(scene.scenario, services=(fewer,), cloud_vms=clouds))
+
+
 def measure(trace: Trace, days: tuple[float, float], policy: Policy, course: Course, seed: int) -> dict[str, Any]:
     """One run, with its cost as a multiple of the bound."""
     first, last = (round(day * DAY_S / trace.step_s) for day in days)
     part = replace(trace.in_cores(course.peak_cores)).between(first, min(last, trace.steps))
-    scene = stage(part, None, seed)
-    begun = time.process_time()
+    scene = begun(stage(part, None, seed), float(part.cores[0, 0]))
+    began = time.process_time()
     score, _ = drive(part, policy, scene, past_of(trace, first, course.peak_cores))
     bound = baselines.clairvoyant(part, scene, seed).score["cost"]
     row = {"policy": policy.name, "unserved_fraction": score.demand_unserved_fraction}
     row |= {name: getattr(score, name) for name in FIGURES}
-    return row | {"bound": bound, "ratio": score.cost / bound, "cpu_s": time.process_time() - begun}
+    return row | {"bound": bound, "ratio": score.cost / bound, "cpu_s": time.process_time() - began}
 
 
 def rows(name: str, traces: Path, seed: int) -> Iterator[dict[str, Any]]:
