@@ -31,12 +31,21 @@ class Exit:
 
 def one_investment(snapshot: Snapshot, proposals: list[Proposal]) -> list[Proposal]:
     """Of a plan that saves: all that costs nothing, and of the cloud VMs to be rented for it the one that takes most in; none
-    while others are still on their way. What one costs is sure; what it saves takes moves that may be refused, or last hours."""
+    while others are still on their way. What one costs is sure; what it saves takes moves that may be refused, or last hours.
+    A cloud VM that only the others would have emptied is not asked for back yet."""
     rented = [p for p in proposals if isinstance(p, ScaleUp) or (isinstance(p, Separate) and p.new_size is not None)]
     if snapshot.reserved_bytes or cloud_vms_worked_on(snapshot).any():
-        return [p for p in proposals if not any(p is other for other in rented)]
-    most = max(rented, key=lambda p: _taken_in(snapshot, p), default=None)
-    return [p for p in proposals if p is most or not any(p is other for other in rented)]
+        most = None
+    else:
+        most = max(rented, key=lambda p: _taken_in(snapshot, p), default=None)
+    left = [p for p in proposals if p is most or not any(p is other for other in rented)]
+    going = {move.app_vm for p in left if isinstance(p, Separate | Consolidate) for move in p.moves}
+    return [p for p in left if not isinstance(p, Consolidate) or _residents(snapshot, p.key) <= going]
+
+
+def _residents(snapshot: Snapshot, cloud_vm: str) -> set[str]:
+    rows = snapshot.by_cloud_vm[snapshot.inventory.cloud_row[cloud_vm]]
+    return {snapshot.app_vms[int(row)].id for row in rows}
 
 
 def _taken_in(snapshot: Snapshot, proposal: Proposal) -> int:

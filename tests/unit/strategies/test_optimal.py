@@ -94,6 +94,14 @@ def test_a_plan_that_saves_rents_one_cloud_vm_at_a_time() -> None:
     assert investments(Optimal(), replace(here, reserved_bytes={"c3": 1.0})) == 0
 
 
+def test_a_cloud_vm_that_only_what_is_not_rented_yet_would_empty_is_not_asked_for_back() -> None:
+    places = {"c1": [app("a", cores=2.0), app("b", cores=2.0)], "c2": [app("c", cores=2.0)]}
+    here = snapshot(cluster(places, sizes={"c1": "large", "c2": "large"}, cpu={"a": 1.2, "b": 0.55, "c": 0.6}))
+    wished = Optimal(downtime_price_per_minute=0.0).propose(here)
+    assert investments(Optimal(downtime_price_per_minute=0.0), here) == 1
+    assert not [p for p in wished if isinstance(p, Consolidate) and not p.moves]
+
+
 def test_relief_rents_as_many_as_it_takes() -> None:
     tenants = {f"c{n}": [app(f"{name}{n}", cores=2.0) for name in "abc"] for n in range(3)}
     use = {f"{name}{n}": 1.6 for name in "abc" for n in range(3)}
