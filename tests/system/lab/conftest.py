@@ -7,7 +7,7 @@ import shutil
 from collections.abc import Iterator
 
 import pytest
-from lab_names import lab_name, sweep
+from own_labs import lab_name, sweep
 
 from autoscaler.lab import bringup, image, teardown
 from autoscaler.lab.record import Record

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import os
 import signal
-import time
-from collections.abc import Callable
 from contextlib import suppress
 
 import pytest
+from patience import PATIENCE_S, patiently
 
 from autoscaler import keys
 from autoscaler.adapters.rotation import Trustee, rotate
@@ -20,20 +19,11 @@ from autoscaler.lab.record import Record
 
 pytestmark = pytest.mark.system
 VICTIM = "cv2"
-PATIENCE_S, POLL_S = 600.0, 0.5
 WRITING = (
     "while true; do n=$((n + 1)); echo $n > /var/lib/written.part; mv /var/lib/written.part /var/lib/written; "
     "sync; echo $n > /run/synced; done"
 )
 MENDED = "the root file system was mended"
-
-
-def patiently(what: Callable[[], object]) -> object:
-    deadline = time.monotonic() + PATIENCE_S
-    while not (found := what()):
-        assert time.monotonic() < deadline, what
-        time.sleep(POLL_S)
-    return found
 
 
 def die(lab: Record) -> None:

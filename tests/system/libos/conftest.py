@@ -14,10 +14,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from lab_names import lab_name, sweep
+from own_labs import fresh_lab
 
-from autoscaler.errors import ActuationError, FlexCapsuleError
-from autoscaler.lab import bringup, image, reach, record, teardown
+from autoscaler.errors import ActuationError
+from autoscaler.lab import reach, record
 from autoscaler.lab.record import Record
 
 LIBOS = Path(__file__).resolve().parents[3] / "libos"
@@ -77,20 +77,8 @@ def lab(built) -> Iterator[Record]:
     if standing := os.environ.get("FLEXCAPSULE_LAB"):
         yield record.existing(standing)
         return
-    if os.geteuid() != 0:
-        pytest.skip("a lab needs root (network namespaces and taps)")
-    name = lab_name("libos")
-    try:
-        sweep()
-        ready = image.ensure(print)
-        shapes = bringup.shapes(2, 1, MEMORY_MIB)
-        yield bringup.up(name, shapes, built=ready, accelerator="tcg", follow=lambda _: None, patience_s=PATIENCE_S)
-    except FlexCapsuleError as error:
-        if "is not installed" in str(error):
-            pytest.skip(str(error))
-        raise
-    finally:
-        teardown.down(name, say=print)
+    with fresh_lab("libos", patience_s=PATIENCE_S) as made:
+        yield made
 
 
 @pytest.fixture

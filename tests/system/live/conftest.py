@@ -20,11 +20,10 @@ from typing import Any
 
 import httpx
 import pytest
-from lab_names import lab_name, sweep
+from own_labs import fresh_lab
 
 from autoscaler import keys
-from autoscaler.errors import FlexCapsuleError
-from autoscaler.lab import bringup, image, reach, record, seed, teardown
+from autoscaler.lab import reach, record, seed
 from autoscaler.lab.layout import ordinal
 from autoscaler.lab.record import Record
 
@@ -57,20 +56,8 @@ def lab() -> Iterator[Record]:
         _bring_up_to_date(there)
         yield there
         return
-    if os.geteuid() != 0:
-        pytest.skip("a lab needs root (network namespaces and taps)")
-    name = lab_name("agents")
-    try:
-        sweep()
-        ready = image.ensure(print)
-        shapes = bringup.shapes(2, 1, MEMORY_MIB)
-        yield bringup.up(name, shapes, built=ready, accelerator="tcg", follow=lambda _: None, patience_s=PATIENCE_S)
-    except FlexCapsuleError as error:
-        if "is not installed" in str(error):
-            pytest.skip(str(error))
-        raise
-    finally:
-        teardown.down(name, say=print)
+    with fresh_lab("agents", patience_s=PATIENCE_S) as made:
+        yield made
 
 
 def _bring_up_to_date(lab: Record) -> None:

@@ -13,14 +13,15 @@ import subprocess
 import sys
 import time
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import httpx
 import pytest
-from lab_names import lab_name, sweep
+from own_labs import fresh_lab
+from patience import patiently
 
 from autoscaler.adapters.agents import AddressPool, Agents, Images, LiveCluster, Recipe, Wiring
 from autoscaler.adapters.agents.errands import Kept
@@ -33,8 +34,8 @@ from autoscaler.cli.assembly import JOURNAL_FILE
 from autoscaler.cli.loading import TOOLBOX
 from autoscaler.core.model import AppVM, CloudVMSize, Service
 from autoscaler.core.steps import StartAppVM
-from autoscaler.errors import ActuationError, FlexCapsuleError, SourceError
-from autoscaler.lab import bringup, expansion, image, record, teardown
+from autoscaler.errors import ActuationError, SourceError
+from autoscaler.lab import expansion, record
 from autoscaler.lab.record import Record
 from autoscaler.verification import verify
 
@@ -79,32 +80,12 @@ def own_lab() -> Iterator[str]:
     if standing := os.environ.get("FLEXCAPSULE_CONTROLLER_LAB"):
         yield record.existing(standing).name
         return
-    if os.geteuid() != 0:
-        pytest.skip("a lab needs root (network namespaces and taps)")
-    name = lab_name("controller")
-    try:
-        sweep()
-        ready = image.ensure(print)
-        shapes = bringup.shapes(2, 1, MEMORY_MIB)
-        yield bringup.up(name, shapes, built=ready, accelerator="tcg", follow=_ignore, patience_s=PATIENCE_S).name
-    except FlexCapsuleError as error:
-        if "is not installed" in str(error):
-            pytest.skip(str(error))
-        raise
-    finally:
-        teardown.down(name, say=print)
+    with fresh_lab("controller", patience_s=PATIENCE_S) as made:
+        yield made.name
 
 
 def _ignore(_progress: object) -> None:
     """Nobody watches."""
-
-
-def patiently(what: Callable[[], object], patience_s: float = PATIENCE_S) -> object:
-    deadline = time.monotonic() + patience_s
-    while not (found := what()):
-        assert time.monotonic() < deadline, what
-        time.sleep(POLL_S)
-    return found
 
 
 @dataclass

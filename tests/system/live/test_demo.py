@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from lab_names import lab_name
+from own_labs import lab_name
 
 from autoscaler.lab import teardown
 from benchmarks.live import report, scene

@@ -16,8 +16,10 @@ import uuid
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
+import patience
 import pytest
 from libvirt_stage import PREFIX, TwoHosts, digest, make_guest, missing, runtimes
 
@@ -43,6 +45,7 @@ SIZE = CloudVMSize("small", 1.0, 300 * MIB, 0.01)
 GUEST_MIB = 96
 IMAGES = Path("/var/lib/libvirt/flexcapsule")  # as each daemon sees it: its own, as on two machines
 PATIENCE_S, POLL_S = 240.0, 0.2
+patiently = partial(patience.patiently, patience_s=PATIENCE_S, poll_s=POLL_S)
 SLOW_MIB_PER_S = 6  # so that a migration lasts some ten seconds: long enough to be interrupted
 
 
@@ -57,14 +60,6 @@ def _contract():
 
 contract = _contract()
 globals().update({name: test for name, test in vars(contract).items() if name.startswith("test_")})
-
-
-def patiently(what: Callable[[], object]) -> object:
-    deadline = time.monotonic() + PATIENCE_S
-    while not (found := what()):
-        assert time.monotonic() < deadline, what
-        time.sleep(POLL_S)
-    return found
 
 
 @pytest.fixture(scope="module")

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from lab_names import lab_name, sweep
+from own_labs import fresh_lab
 
-from autoscaler.errors import FlexCapsuleError
-from autoscaler.lab import bringup, image, teardown
 from autoscaler.lab.heartbeat import Watch, heard
 from autoscaler.lab.record import Record
 
@@ -22,20 +19,8 @@ MEMORY_MIB, PATIENCE_S, BEATS_S = 640, 300.0, 2.0
 
 @pytest.fixture(scope="module")
 def lab() -> Iterator[Record]:
-    if os.geteuid() != 0:
-        pytest.skip("a lab needs root (network namespaces and taps)")
-    name = lab_name("no shadow paging")
-    try:
-        sweep()
-        ready = image.ensure(print, hypervisor="newest")
-        shapes = bringup.shapes(2, 1, MEMORY_MIB)
-        yield bringup.up(name, shapes, built=ready, accelerator="tcg", follow=lambda _: None, patience_s=PATIENCE_S)
-    except FlexCapsuleError as error:
-        if "is not installed" in str(error):
-            pytest.skip(str(error))
-        raise
-    finally:
-        teardown.down(name, say=print)
+    with fresh_lab("no shadow paging", patience_s=PATIENCE_S, hypervisor="newest") as made:
+        yield made
 
 
 def test_it_is_stopped_copied_and_goes_on_with_its_connections(lab: Record, agent_of, built: Path) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 
-from lab_names import LETTERS, lab_name, orphans
+from own_labs import LETTERS, lab_name, orphans
 
 from autoscaler.lab.layout import Layout
 
