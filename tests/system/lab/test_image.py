@@ -37,8 +37,9 @@ def test_no_key_and_no_password_is_in_the_image(built: Path) -> None:
 
 
 def test_a_build_from_the_cache_needs_no_network(built: Path, tmp_path: Path) -> None:
-    """The whole builder in a namespace without any network, with one setting changed so that it has something to do."""
-    environment = {**os.environ, "CACHE": str(tmp_path), "IMAGE_MB": "600"}
+    """The whole builder in a namespace without any network, with other settings so that it has something to do: also the agent
+    in the image, which a lab brings on its seed."""
+    environment = {**os.environ, "CACHE": str(tmp_path), "IMAGE_MB": "600", "AGENT": "image"}
     (tmp_path / "debs").symlink_to(cache_directory() / "debs")
     done = subprocess.run(
         ["unshare", "--net", "nice", str(image_sources() / "build.sh")],
@@ -60,6 +61,17 @@ def test_a_build_from_the_cache_needs_no_network(built: Path, tmp_path: Path) ->
     ):  # a file system carries the time it was made at
         rebuilt = Path(done.stdout.strip(), "guests.img")
         assert content(rebuilt, name) == content(built / "guests.img", name), f"{name} is not reproducible"
+    told = in_the_image(Path(done.stdout.strip(), "disk.img"), tmp_path / "root", "python3 -m autoscaler.agent --help")
+    assert "Runs the app VMs of this cloud VM" in told
+
+
+def in_the_image(disk: Path, place: Path, command: str) -> str:
+    """What a command prints that is run in the image's root file system, as its init runs the agent."""
+    place.mkdir()
+    mounted = f"mount -o ro,loop,offset=1048576 {disk} {place} && PYTHONPATH=/usr/lib/flexcapsule exec chroot {place} {command}"
+    ran = subprocess.run(["unshare", "--mount", "sh", "-c", mounted], capture_output=True, check=False, text=True)
+    assert ran.returncode == 0, ran.stderr
+    return ran.stdout
 
 
 def content(disk: Path, name: str) -> bytes:
