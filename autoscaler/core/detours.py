@@ -11,7 +11,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 
 from autoscaler.core.decide import Judged
-from autoscaler.core.guards.case import prediction
+from autoscaler.core.guards.case import longest_pause_s
 from autoscaler.core.ledger import Grant, Ledger
 from autoscaler.core.planner import make_plan
 from autoscaler.core.policy import Limits
@@ -79,5 +79,5 @@ def _pauses_too_long(name: str, times: int, ledger: Ledger, snapshot: Snapshot, 
     allowed = app_vm.downtime_budget_s if app_vm.downtime_budget_s is not None else limits.downtime_budget_s
     if allowed is None:
         return False
-    pauses_s = times * prediction(name, snapshot, limits).downtime_s
+    pauses_s = times * longest_pause_s(name, snapshot, limits)
     return ledger.downtime_s(name, snapshot.at) + pauses_s > allowed

@@ -41,13 +41,29 @@ def predict(memory_in_use_bytes: float, dirty_bytes_per_s: float, bandwidth_byte
     return Prediction(SETUP_S + copying_s + pause_s, pause_s, sent + left)
 
 
-def predict_totals_s(memory_in_use_bytes: Array, dirty_bytes_per_s: Array, bandwidth_bytes_per_s: float) -> Array:
-    """`predict(...).total_s` for many app VMs at once: arrays of one shape in, one of that shape out."""
+@dataclass(frozen=True, slots=True, eq=False)
+class Predictions:
+    """Of many migrations: like `Prediction`, arrays of one shape."""
+
+    total_s: Array
+    downtime_s: Array
+    sent_bytes: Array
+
+
+def predict_all(memory_in_use_bytes: Array, dirty_bytes_per_s: Array, bandwidth_bytes_per_s: float) -> Predictions:
+    """`predict` for many app VMs at once: arrays of one shape in and out."""
     left, copying_s = memory_in_use_bytes.copy(), np.zeros_like(memory_in_use_bytes)
+    sent = np.zeros_like(memory_in_use_bytes)
     open_ = np.ones(left.shape, dtype=np.bool_)
     for _ in range(MAX_ROUNDS):
         round_s = np.where(open_, left / bandwidth_bytes_per_s, 0.0)
-        copying_s += round_s
+        sent, copying_s = sent + np.where(open_, left, 0.0), copying_s + round_s
         left = np.where(open_, np.minimum(memory_in_use_bytes, dirty_bytes_per_s * round_s), left)
         open_ &= left > STOP_BELOW_BYTES
-    return np.asarray(SETUP_S + copying_s + HANDOVER_S + left / bandwidth_bytes_per_s)
+    pause_s = HANDOVER_S + left / bandwidth_bytes_per_s
+    return Predictions(SETUP_S + copying_s + pause_s, pause_s, sent + left)
+
+
+def predict_totals_s(memory_in_use_bytes: Array, dirty_bytes_per_s: Array, bandwidth_bytes_per_s: float) -> Array:
+    """`predict(...).total_s` for many app VMs at once."""
+    return predict_all(memory_in_use_bytes, dirty_bytes_per_s, bandwidth_bytes_per_s).total_s

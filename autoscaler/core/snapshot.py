@@ -198,6 +198,13 @@ class Snapshot:
         return self._newest_known(MEMORY, self.inventory.app_memory_bytes)
 
     @cached_property
+    def dirtied_most_bytes_per_s(self) -> FloatArray:
+        """(app VMs,) the most it was seen to dirty in the window; 0 where that was never measured."""
+        if DIRTY not in self.usage:
+            return np.zeros(len(self.app_vms))
+        return np.asarray(np.fmax.reduce(self.usage[DIRTY], axis=1, initial=0.0), dtype=np.float64)
+
+    @cached_property
     def cpu_in_use_cores(self) -> FloatArray:
         """(app VMs,) newest known CPU usage; the allocation where it was never measured (conservative)."""
         return self._newest_known(CPU, self.inventory.app_cores)

@@ -11,12 +11,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from autoscaler.core.model import CloudVMSize
+from autoscaler.core.model import CloudVMSize, CloudVMState
 from autoscaler.core.proposals import Consolidate, Move, Proposal, ScaleDown, ScaleUp, Separate
 from autoscaler.core.snapshot import NOWHERE, IntArray, Snapshot
 from autoscaler.packing.problem import Packing, kept
 from autoscaler.strategies.question import Question
-from autoscaler.strategies.reading import cloud_vms_worked_on
+
+FILLED = 0.5  # of its memory: what an investment has to be given before the next one
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -31,16 +32,25 @@ class Exit:
 
 def one_investment(snapshot: Snapshot, proposals: list[Proposal]) -> list[Proposal]:
     """Of a plan that saves: all that costs nothing, and of the cloud VMs to be rented for it the one that takes most in; none
-    while others are still on their way. What one costs is sure; what it saves takes moves that may be refused, or last hours.
-    A cloud VM that only the others would have emptied is not asked for back yet."""
+    while an earlier one still has to be filled. What one costs is sure; what it saves takes moves that may be refused, or last
+    hours. A cloud VM that only the others would have emptied is not asked for back yet."""
     rented = [p for p in proposals if isinstance(p, ScaleUp) or (isinstance(p, Separate) and p.new_size is not None)]
-    if snapshot.reserved_bytes or cloud_vms_worked_on(snapshot).any():
-        most = None
-    else:
-        most = max(rented, key=lambda p: _taken_in(snapshot, p), default=None)
+    most = None if _being_filled(snapshot) else max(rented, key=lambda p: _taken_in(snapshot, p), default=None)
     left = [p for p in proposals if p is most or not any(p is other for other in rented)]
     going = {move.app_vm for p in left if isinstance(p, Separate | Consolidate) for move in p.moves}
     return [p for p in left if not isinstance(p, Consolidate) or _residents(snapshot, p.key) <= going]
+
+
+def _being_filled(snapshot: Snapshot) -> bool:
+    """Whether a cloud VM is being created, or will still be half empty when those are there that are on their way to it."""
+    if any(cloud_vm.state is CloudVMState.STARTING for cloud_vm in snapshot.cloud_vms):
+        return True
+    rows, allocated = snapshot.inventory.cloud_row, snapshot.on_cloud_vms(snapshot.inventory.app_memory_bytes)
+    for name, coming_bytes in snapshot.reserved_bytes.items():
+        row = rows.get(name)
+        if row is None or allocated[row] + coming_bytes < FILLED * snapshot.cloud_vms[row].size.memory_bytes:
+            return True
+    return False
 
 
 def _residents(snapshot: Snapshot, cloud_vm: str) -> set[str]:

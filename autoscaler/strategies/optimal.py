@@ -61,6 +61,7 @@ class Optimal:
     start_up_s: float = amount(90.0, "how long a cloud VM is paid for before it serves")
     minimum_billing_s: float = amount(60.0, "the least that is billed for a cloud VM")
     bandwidth_bytes_per_s: float = amount(125e6, "network of a cloud VM, for predicting migrations")
+    longest_pause_s: float = amount(1.5, "who may be paused for longer by a migration is not moved to save")
     hurdle: float = ratio(3.0, "how many times its moving costs a plan must save over the horizon")
     least_saving_fraction: float = fraction(0.05, "share of the bill below which nothing is moved to save")
     cpu_headroom_fraction: float = fraction(0.15, "CPU kept free where app VMs arrive; at least limits.headroom.cpu")
@@ -103,6 +104,7 @@ class Optimal:
             self.start_up_s,
             self.minimum_billing_s,
             self.bandwidth_bytes_per_s,
+            self.longest_pause_s,
         )
         room = Room(
             1 - self.cpu_headroom_fraction,
@@ -195,10 +197,9 @@ class Optimal:
 
     def _demand(self, snapshot: Snapshot) -> Foretold:
         """Of services: measured, and foretold until a cloud VM that is rented now serves."""
-        measured, deviations = (
-            demands.of_services(snapshot, self.samples, self.lead_samples),
-            self._deviations(snapshot),
-        )
+        full = max(demands.FULL, (1 + self.replica_fill_fraction) / 2)  # what is filled on purpose is not yet full
+        measured = demands.of_services(snapshot, self.samples, self.lead_samples, full)
+        deviations = self._deviations(snapshot)
         odds = min(max(NormalDist().cdf(deviations), LEAST_ODDS), MOST_ODDS)
         until_s = lead_s(snapshot, self.start_up_s, self.bandwidth_bytes_per_s)
         foreseen = foresee(snapshot, self.forecast, odds, until_s)

@@ -10,14 +10,18 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from autoscaler.core.migration import predict
+from autoscaler.core.migration import predict_all
 from autoscaler.core.model import AppVM
-from autoscaler.core.snapshot import DIRTY, NOWHERE, BoolArray, FloatArray, IntArray, Snapshot
+from autoscaler.core.policy import Limits
+from autoscaler.core.snapshot import NOWHERE, BoolArray, FloatArray, IntArray, Snapshot
 from autoscaler.packing.problem import Packing, Problem, objective
 from autoscaler.strategies.reading import app_vms_at_rest, cloud_vms_at_rest
 
 HOUR_S = 3600.0
 GIB = float(1 << 30)
+LINK_SHARED_BY = (
+    Limits().parallel_migrations_per_cloud_vm
+)  # migrations at once at one end, unless a policy says otherwise
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +35,7 @@ class Weights:
     start_up_s: float
     minimum_billing_s: float
     bandwidth_bytes_per_s: float
+    longest_pause_s: float
 
     def rented(self, price_per_hour: FloatArray) -> FloatArray:
         """Of renting one more for the horizon: its start-up is paid and serves nobody, and so is the least that is billed."""
@@ -75,8 +80,11 @@ class Question:
 
     def without_idle(self, packing: Packing) -> Packing:
         """Everybody stays; only what is idle and not needed by `packing` for replicas to come is let go."""
-        coming = self.problem.present == NOWHERE
-        return Packing(np.where(coming, packing.place, self.problem.present), packing.rented)
+        coming, bins = self.problem.present == NOWHERE, self.problem.bins
+        place = np.where(coming, packing.place, self.problem.present)
+        needed = np.unique(place[place >= bins])
+        renumbered = np.where(place >= bins, bins + np.searchsorted(needed, place), place)
+        return Packing(renumbered, packing.rented[needed - bins])
 
 
 def must_move(problem: Problem) -> bool:
@@ -173,17 +181,20 @@ def _pinned(snapshot: Snapshot, rows: IntArray, place: IntArray, held: BoolArray
 
 
 def _moving(snapshot: Snapshot, rows: IntArray, weights: Weights) -> FloatArray:
-    """(rows,) money for one migration each: its pause, its duration, its bytes, by the migration model."""
-    dirty = np.nan_to_num(snapshot.latest(DIRTY)) if DIRTY in snapshot.usage else np.zeros(len(snapshot.app_vms))
-    memory, costs = snapshot.memory_in_use_bytes, np.zeros(len(rows))
-    for item, row in enumerate(rows.tolist()):
-        told = snapshot.correction.of(predict(float(memory[row]), float(dirty[row]), weights.bandwidth_bytes_per_s))
-        costs[item] = (
-            told.downtime_s * weights.downtime_price_per_s
-            + told.total_s * weights.moving_price_per_s
-            + told.sent_bytes / GIB * weights.moving_price_per_gib
-        )
-    return costs
+    """(rows,) money for one migration each: its pause, its duration, its bytes, by the migration model, as if it dirtied as
+    much as ever in the window and shared the link. Who may be paused for longer than `longest_pause_s` costs an hour of the
+    dearest size on top: no saving is worth that, relief may have no choice."""
+    memory, dirty = snapshot.memory_in_use_bytes[rows], snapshot.dirtied_most_bytes_per_s[rows]
+    told, factors = predict_all(memory, dirty, weights.bandwidth_bytes_per_s / LINK_SHARED_BY), snapshot.correction
+    pause_s = told.downtime_s * factors.downtime.factor
+    dearest = max((size.price_per_hour for size in snapshot.catalogue), default=0.0)
+    costs = (
+        pause_s * weights.downtime_price_per_s
+        + told.total_s * factors.total.factor * weights.moving_price_per_s
+        + told.sent_bytes * factors.sent.factor / GIB * weights.moving_price_per_gib
+        + np.where(pause_s > weights.longest_pause_s, dearest * weights.horizon_s / HOUR_S, 0.0)
+    )
+    return np.asarray(costs, dtype=np.float64)
 
 
 def _tenants(app_vms: list[AppVM], label: str) -> IntArray:

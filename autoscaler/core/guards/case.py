@@ -94,6 +94,15 @@ def prediction(app_vm: str, snapshot: Snapshot, limits: Limits) -> Prediction:
     return snapshot.correction.of(by_model)
 
 
+def longest_pause_s(app_vm: str, snapshot: Snapshot, limits: Limits) -> float:
+    """How long moving `app_vm` may pause it: by the most it dirtied in the window, over a link that is shared by as many
+    migrations as may run at one cloud VM. A mean would be exceeded by every other move."""
+    row = snapshot.inventory.app_row[app_vm]
+    share = limits.migration_bandwidth_bytes_per_s / limits.parallel_migrations_per_cloud_vm
+    memory, dirty = float(snapshot.memory_in_use_bytes[row]), float(snapshot.dirtied_most_bytes_per_s[row])
+    return snapshot.correction.of(predict(memory, dirty, share)).downtime_s
+
+
 Guard = Callable[[Case], Denial | None]
 
 

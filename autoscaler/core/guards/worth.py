@@ -8,7 +8,7 @@ from functools import lru_cache
 import numpy as np
 
 from autoscaler.core.decision import Denial
-from autoscaler.core.guards.case import Case, at_least
+from autoscaler.core.guards.case import Case, at_least, longest_pause_s
 from autoscaler.core.ledger import DAY_S
 from autoscaler.core.migration import predict_totals_s
 from autoscaler.core.snapshot import DIRTY, Snapshot
@@ -17,7 +17,7 @@ ROUNDING = 1e-9  # sums of floats may differ in the last digit
 
 
 def downtime_budget(case: Case) -> Denial | None:
-    """The predicted pause, on top of those of the last 24 h, stays within what the app VM (or the policy) allows."""
+    """The longest pause to be expected, on top of those of the last 24 h, stays within what the app VM (or the policy) allows."""
     over = [short for move in case.effect.moves if (short := _short(case, move.app_vm)) is not None]
     if not over:
         return None
@@ -29,7 +29,7 @@ def downtime_budget(case: Case) -> Denial | None:
     first = max(worst.values(), key=lambda short: short.needed_s - short.allowed_s)
     return Denial(
         "downtime_budget",
-        f"{first.app_vm} would be paused {first.predicted_s:.2f} s on top of {first.spent_s:.2f} s in 24 h, "
+        f"{first.app_vm} may be paused {first.predicted_s:.2f} s on top of {first.spent_s:.2f} s in 24 h, "
         f"budget {first.allowed_s:.2f} s",
         {"predicted_s": first.predicted_s, "spent_s": first.spent_s, "budget_s": first.allowed_s},
         " and ".join(f"{where}.downtime_budget >= {at_least(short.needed_s, 2)}s" for where, short in worst.items()),
@@ -58,7 +58,8 @@ def _short(case: Case, name: str) -> Short | None:
     if allowed_s is None:
         return None
     spent_s = case.standing.ledger.downtime_s(name, case.now)
-    short = Short(name, "limits" if own is None else name, allowed_s, spent_s, case.prediction(name).downtime_s)
+    pause_s = longest_pause_s(name, case.snapshot, case.policy.limits)
+    short = Short(name, "limits" if own is None else name, allowed_s, spent_s, pause_s)
     return short if short.needed_s > allowed_s + ROUNDING else None
 
 

@@ -2,16 +2,18 @@
 
 from dataclasses import replace
 
+import numpy as np
 import pytest
-from clusters import T0, app, cluster, service, snapshot
+from clusters import MIB, T0, app, cluster, service, snapshot
 from stories import FREE, consolidate, policy, scale_down, scale_in, scale_out, scale_up, separate
 
 from autoscaler.core.decide import decide
 from autoscaler.core.guards import GUARDS
-from autoscaler.core.guards.case import Standing, at_least, at_most
+from autoscaler.core.guards.case import Standing, at_least, at_most, longest_pause_s
 from autoscaler.core.ledger import DAY_S, Grant, Ledger, Pause
 from autoscaler.core.model import Action
 from autoscaler.core.policy import Budget, Condition, Window
+from autoscaler.core.snapshot import DIRTY
 
 
 def judged(observed, *wishes, limits=FREE, ledger=None, flight=None, arriving=(), **standing):
@@ -364,11 +366,23 @@ def test_the_pauses_of_a_day_stay_within_the_downtime_budget():
     spent = Ledger(pauses={"a": (Pause(T0 - DAY_S + 50, 0.3), Pause(T0 - 10, 0.5))})
     assert judged(seen, separate("X", "a>Y"), ledger=spent) == []
     over = Ledger(pauses={"a": (Pause(T0 - DAY_S + 50, 0.3), Pause(T0 - 10, 0.51))})
-    reason = "a would be paused 0.20 s on top of 0.81 s in 24 h, budget 1.00 s"
+    reason = "a may be paused 0.20 s on top of 0.81 s in 24 h, budget 1.00 s"
     denial = ("downtime_budget", reason, "a.downtime_budget >= 1.01s", T0 + 50)
     assert judged(seen, separate("X", "a>Y"), ledger=over) == [denial]
     old = Ledger(pauses={"a": (Pause(T0 - DAY_S, 0.9),)})
     assert judged(seen, separate("X", "a>Y"), ledger=old) == []
+
+
+def test_the_pause_counted_is_of_the_most_it_dirtied_lately_on_a_link_that_others_share():
+    """1000 MiB in use. Half the link's 125 MB/s: what dirties 125 MB/s is not caught up with, 50 MB/s hardly."""
+    seen = cluster({"X": [app("a", mib=2000, downtime_budget_s=9.0)], "Y": []}, sizes={"Y": "large"}, dirty=125e6)
+    whole = 1000 * MIB / 62.5e6
+    (denial,) = judged(seen, separate("X", "a>Y"))
+    assert denial[1] == f"a may be paused {0.2 + whole:.2f} s on top of 0.00 s in 24 h, budget 9.00 s"
+    calm_again = replace(snapshot(seen), usage={**snapshot(seen).usage, DIRTY: np.array([[50e6, np.nan, 0.0]])})
+    assert longest_pause_s("a", calm_again, FREE) == pytest.approx(0.2 + whole * (50 / 62.5) ** 5)
+    alone = replace(FREE, parallel_migrations_per_cloud_vm=1)
+    assert longest_pause_s("a", calm_again, alone) == pytest.approx(0.2 + whole / 2 * (50 / 125) ** 5)
 
 
 def test_the_policy_s_downtime_budget_holds_for_whoever_has_none_and_never_frees_when_one_move_is_too_much():
