@@ -157,6 +157,29 @@ def test_a_service_gets_what_its_distribution_asks_for() -> None:
     assert len(gone) == 5
 
 
+def test_what_is_filled_on_purpose_is_not_taken_for_demand_that_cannot_be_seen() -> None:
+    """Ten replicas at 95 %: full where they are to be filled to 80 %, as it should be where they are to be filled to 98 %."""
+    names = [f"web-{n}" for n in range(10)]
+    busy = snapshot(cluster({"c1": names}, services=[service("web", at_most=40)], cpu=dict.fromkeys(names, 0.95)))
+
+    def wanted(fill: float) -> float:
+        out = [p for p in Optimal(replica_fill_fraction=fill).propose(busy) if isinstance(p, ScaleOut)]
+        return out[0].evidence["wanted"] if out else 10.0
+
+    assert wanted(0.8) > 1.5 * 9.5 / 0.8
+    assert wanted(0.98) < 12
+
+
+def test_nothing_is_told_to_be_rented_where_nobody_comes() -> None:
+    """The best packing rents one and does not pay: what is told of staying has none of it."""
+    cheap = replace(snapshot(scattered()).inventory.catalogue[2], price_per_hour=2.0)
+    here = snapshot(replace(scattered(), catalogue=(*snapshot(scattered()).inventory.catalogue[:2], cheap)))
+    advice = Optimal(hurdle=100.0, downtime_price_per_minute=10.0).propose(here)
+    assert list(advice) == []
+    assert "rented" in advice.alternatives[1].plan
+    assert advice.alternatives[0].plan == "stay as it is"
+
+
 def test_replicas_are_not_stopped_whose_load_the_others_cloud_vms_could_not_bear() -> None:
     """Two replicas would do for 1.4 cores, but not the two on the small one beside its busy neighbour."""
     web = service("web")
