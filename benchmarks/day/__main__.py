@@ -1,7 +1,7 @@
 """Simulated days under each ready policy that acts: what it cost, what was not served, what was moved, beside doing nothing (`hold`).
 
-`python -m benchmarks.day [--ticks 1440] [--world example] [--seeds 1,2,3,4,5] [--out FILE]`. Each row is one run of the controller as
-`flexcapsule run --pace max` makes it, on the same world with the same demand; `saved_fraction` is against `hold` with the same
+`python -m benchmarks.day [--policies balanced,optimal] [--ticks 1440] [--world example] [--seeds 1,2,3,4,5] [--out FILE]`. Each
+row is one run of the controller as `flexcapsule run --pace max` makes it, on the same world with the same demand; `saved_fraction` is against `hold` with the same
 seed. The table shows means over the seeds: one seed's bill differs from the next one's by several per cent under the same
 policy. The world is small and made by us: it shows that a policy does what it says, not what you would save.
 """
@@ -41,8 +41,8 @@ def measure(name: str, world: str, seed: int, ticks: int) -> dict[str, Any]:
     return {"policy": name, "seed": seed, **{figure: document[figure] for figure in FIGURES}, "actions": actions}
 
 
-def rows(world: str, seeds: list[int], ticks: int) -> Iterator[dict[str, Any]]:
-    acting = [name for name, path in ready_policies().items() if load_policy(path).mode is Mode.LIVE]
+def rows(world: str, seeds: list[int], ticks: int, policies: list[str] | None = None) -> Iterator[dict[str, Any]]:
+    acting = policies or [name for name, path in ready_policies().items() if load_policy(path).mode is Mode.LIVE]
     for seed in seeds:
         control = measure(CONTROL, world, seed, ticks)
         for name in acting:
@@ -83,10 +83,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.day", description=__doc__)
     parser.add_argument("--ticks", type=int, default=1440)
     parser.add_argument("--world", default="example")
+    parser.add_argument("--policies", default="", help="comma-separated; empty: all that act")
     parser.add_argument("--seeds", default="1,2,3,4,5", help="comma-separated")
     parser.add_argument("--out", type=Path)
     asked = parser.parse_args()
-    found = list(rows(asked.world, [int(seed) for seed in asked.seeds.split(",")], asked.ticks))
+    policies = [name for name in asked.policies.split(",") if name]
+    found = list(rows(asked.world, [int(seed) for seed in asked.seeds.split(",")], asked.ticks, policies))
     show(found)
     if asked.out:
         write(result("day", 0, {"ticks": asked.ticks, "world": asked.world, "tick_s": 60.0}, found), asked.out)
