@@ -100,9 +100,12 @@ def _(proposal: ScaleUp | ScaleDown, view: Projection, limits: Limits, mint: Min
 @expand.register
 def _(proposal: Consolidate, view: Projection, limits: Limits, mint: Mint) -> Effect | Denial:
     del limits, mint
-    moves = _moves(proposal.moves, proposal.cloud_vm, view, None)
-    if isinstance(moves, Denial):
-        return moves
+    moves: tuple[Relocation, ...] = ()
+    for source, wished in _by_source(proposal, view).items():  # those of others make room
+        some = _moves(wished, source, view, None)
+        if isinstance(some, Denial):
+            return some
+        moves += some
     going = {move.app_vm for move in moves}
     left = [a.id for a in view.residents(view.row_of[proposal.cloud_vm]) if a.id not in going]
     if left:
@@ -201,6 +204,16 @@ def _leaving(cloud_vm: str, view: Projection) -> tuple[str, ...] | Denial:
         reason = f"{newcomers[0]} is started on {cloud_vm} by this decision"
         return Denial(FEASIBLE, reason, {"newcomers": len(newcomers)}, "the next decision")
     return tuple(app_vm.id for app_vm in here)
+
+
+def _by_source(proposal: Consolidate, view: Projection) -> dict[str, tuple[Move, ...]]:
+    """The moves by the cloud VM that each begins on; who is on none, or not known, counts as one of the proposal's own."""
+    known, moves = view.snapshot.inventory.app_row, dict[str, tuple[Move, ...]]()
+    for move in proposal.moves:
+        place = view.place(move.app_vm) if move.app_vm in known else NOWHERE
+        source = proposal.cloud_vm if place == NOWHERE else view.cloud_vms[place].id
+        moves[source] = (*moves.get(source, ()), move)
+    return moves or {proposal.cloud_vm: ()}
 
 
 def _moves(

@@ -102,7 +102,8 @@ class ScaleDown:
 
 @dataclass(frozen=True, slots=True)
 class Consolidate:
-    """The app VMs of `cloud_vm` move to others (`moves`, possibly none) and it is released."""
+    """The app VMs of `cloud_vm` move to others (`moves`, possibly none) and it is released. Moves of app VMs on other cloud
+    VMs make room for them: wished for only together with the release that they serve."""
 
     action: ClassVar[Action] = Action.CONSOLIDATE
     cloud_vm: str

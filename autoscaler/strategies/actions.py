@@ -13,8 +13,9 @@ import numpy as np
 
 from autoscaler.core.model import CloudVMSize, CloudVMState
 from autoscaler.core.proposals import Consolidate, Move, Proposal, ScaleDown, ScaleUp, Separate
-from autoscaler.core.snapshot import NOWHERE, IntArray, Snapshot
+from autoscaler.core.snapshot import Snapshot
 from autoscaler.packing.problem import Packing, kept
+from autoscaler.strategies.bundles import Ground, Wish, bundled
 from autoscaler.strategies.question import Question
 
 FILLED = 0.5  # of its memory: what an investment has to be given before the next one
@@ -75,12 +76,18 @@ class Script:
         self._bins = question.problem.bins
 
     def proposals(self) -> list[Proposal]:
+        """Each move by itself: where somebody has to leave, every one is of use."""
+        return self._ordered(self._wishes())
+
+    def saving(self) -> list[Proposal]:
+        """Who only makes room moves together with the release that needs it."""
+        wishes = bundled(self._question.problem, self._packing.place, self._wishes())
+        return [wish.proposal for wish in sorted(wishes, key=lambda wish: wish.proposal.action.saves_money)]
+
+    def _wishes(self) -> list[Wish]:
         exits = [*self._exits()]
         primary = self._primaries(exits)
-        wished: list[tuple[Proposal, tuple[int, ...]]] = []
-        for leaving in exits:
-            wished += self._wish(leaving, primary)
-        return self._ordered(wished)
+        return [wish for leaving in exits for wish in self._wish(leaving, primary)]
 
     def _exits(self) -> Iterator[Exit]:
         problem, place = self._question.problem, self._packing.place
@@ -104,25 +111,26 @@ class Script:
                 brings[target] = max(brings.get(target, (0, 0)), (len(items), -leaving.row))
         return {target: -row for target, (_, row) in brings.items()}
 
-    def _wish(self, leaving: Exit, primary: dict[int, int]) -> Iterator[tuple[Proposal, tuple[int, ...]]]:
+    def _wish(self, leaving: Exit, primary: dict[int, int]) -> Iterator[Wish]:
         mine = [target for target in leaving.new if primary[target] == leaving.row]
         if leaving.released and not leaving.stay and len(leaving.new) == len(mine) == 1:
             resized = self._resized(leaving.row, self._size(mine[0]))
             if resized is not None:
-                yield resized, ()
+                yield Wish(resized, ())
             return
         name = self._name(leaving.row)
         for target in mine:
             items, size = leaving.new[target], self._size(target)
             moves = tuple(Move(self._app(item), None) for item in items)
             reason = f"{len(items)} app VMs of {name} to a new {size.name}: {self._why}"
-            yield Separate(name, moves, reason, self._evidence, size.name), ()
+            yield Wish(Separate(name, moves, reason, self._evidence, size.name), ())
         moves = tuple(Move(self._app(item), self._name(int(self._packing.place[item]))) for item in leaving.stay)
         if leaving.released and len(mine) == len(leaving.new):
             what = f"the {len(moves)} app VMs of {name} fit elsewhere" if moves else f"{name} is empty"
-            yield Consolidate(name, moves, f"{what}: {self._why}", self._evidence), leaving.stay
+            yield Wish(Consolidate(name, moves, f"{what}: {self._why}", self._evidence), leaving.stay)
         elif moves and not leaving.released:
-            yield Separate(name, moves, f"{len(moves)} app VMs leave {name}: {self._why}", self._evidence), leaving.stay
+            reason = f"{len(moves)} app VMs leave {name}: {self._why}"
+            yield Wish(Separate(name, moves, reason, self._evidence), leaving.stay)
 
     def _resized(self, row: int, size: CloudVMSize) -> Proposal | None:
         now, name = self._snapshot.cloud_vms[row].size, self._name(row)
@@ -133,28 +141,17 @@ class Script:
         bigger = size.cores > now.cores or size.memory_bytes > now.memory_bytes
         return ScaleUp(name, size.name, reason, self._evidence) if bigger else None
 
-    def _ordered(self, wished: list[tuple[Proposal, tuple[int, ...]]]) -> list[Proposal]:
+    def _ordered(self, wishes: list[Wish]) -> list[Proposal]:
         """Relief before saving, and nobody before there is room for all that come with it; a ring is left to the planner."""
-        problem, place = self._question.problem, self._packing.place
-        free = problem.bin_capacity.copy()
-        here = np.flatnonzero(problem.present != NOWHERE)
-        np.subtract.at(free, problem.present[here], problem.demand[here])
-        waiting = sorted(wished, key=lambda wish: wish[0].action.saves_money)
+        ground = Ground(self._question.problem, self._packing.place)
+        waiting = sorted(wishes, key=lambda wish: wish.proposal.action.saves_money)
         ordered: list[Proposal] = []
         while waiting:
-            ready = next((w for w in waiting if self._has_room(free, np.array(w[1], dtype=np.int64))), waiting[0])
+            ready = next((wish for wish in waiting if not ground.short(wish.items)), waiting[0])
             waiting.remove(ready)
-            items = np.array(ready[1], dtype=np.int64)
-            np.subtract.at(free, place[items], problem.demand[items])
-            np.add.at(free, problem.present[items], problem.demand[items])
-            ordered.append(ready[0])
+            ground.carry_out(ready.items)
+            ordered.append(ready.proposal)
         return ordered
-
-    def _has_room(self, free: np.ndarray, items: IntArray) -> bool:
-        problem, place = self._question.problem, self._packing.place
-        after = free.copy()
-        np.subtract.at(after, place[items], problem.demand[items])
-        return bool((after[place[items]] >= -1e-6 * problem.bin_capacity[place[items]]).all())
 
     def _name(self, row: int) -> str:
         return self._snapshot.cloud_vms[row].id

@@ -150,7 +150,7 @@ class Optimal:
         evidence = {**_evidence(found), "saved": saved, "moving_cost": moving}
         certificate = Certificate(found.objective, found.lower_bound)
         script = Script(snapshot, question, found.packing, why, evidence)
-        return one_investment(snapshot, script.proposals()), certificate, Scales(snapshot, question).taking(found, now)
+        return one_investment(snapshot, script.saving()), certificate, Scales(snapshot, question).taking(found, now)
 
     def _hopeless(self, question: Question) -> Answer | None:
         """Staying, as an answer, where not even the bound is far enough below it: nothing need be looked for."""

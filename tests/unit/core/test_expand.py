@@ -120,6 +120,16 @@ def test_consolidate_moves_everybody_and_releases():
     assert expanded(consolidate("X"), cluster({"X": [], "Y": ["c"]})) == Effect(releases=("X",))
 
 
+def test_consolidate_takes_along_who_makes_room_elsewhere():
+    places = {"X": ["web-1", "web-2"], "Y": ["c"], "Z": []}
+    effect = expanded(consolidate("X", "c>Z web-1>Y web-2>Y"), cluster(places, services=[service("web")]))
+    moved = (Relocation("c", "Y", "Z"), Relocation("web-1", "X", "Y"), Relocation("web-2", "X", "Y"))
+    assert effect == Effect(moves=moved, releases=("X",))
+    stays = expanded(consolidate("X", "c>Z web-1>Y"), cluster(places, services=[service("web")]))
+    assert stays.reason == "X would not be empty: web-2 stays"
+    assert expanded(consolidate("X", "c>Y web-1>Y web-2>Y"), cluster(places)).reason == "c is on Y already"
+
+
 def test_separate_moves_some_to_others_or_to_a_new_one():
     assert expanded(separate("X", "web-1>Y")) == Effect(moves=(Relocation("web-1", "X", "Y"),))
     assert expanded(separate("X", "web-1> web-2>Y", "small")) == Effect(
