@@ -48,8 +48,8 @@ class Course:
 
 COURSES = {
     "worldcup": Course("worldcup98-to-0623.csv.gz", (38, 38.5), (47, 48), 120.0, 256.0),  # 7 June; 16 June
-    "azure": Course("azure2017-sum-20d.csv", (9, 10), (15, 18), 120.0, 64.0),
-    "google": Course("google2011-sum-20d.csv", (9, 10), (15, 18), 120.0, 64.0),
+    "azure": Course("azure2017-sum-20d.csv", (9, 10), (15, 17), 120.0, 64.0),
+    "google": Course("google2011-sum-20d.csv", (9, 10), (15, 17), 120.0, 64.0),
 }
 
 
