@@ -117,6 +117,8 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--out", type=Path)
     asked = parser.parse_args()
+    courses = {name: [c.tuned, c.shown, c.every_s, c.peak_cores] for name, c in COURSES.items()}
+    conditions = {"numbers": NUMBERS, "unserved_most": UNSERVED_MOST, "goal_ratio": GOAL, "courses": courses}
     found = []
     for name in COURSES if asked.trace == "all" else (asked.trace,):
         for row in rows(name, asked.traces, asked.seed):
@@ -126,10 +128,10 @@ def main() -> None:
                 f"{row['unserved_fraction']:.4%}, {row['migrations']:.0f} migrations, {row['cpu_s']:.0f} s",
                 flush=True,
             )
-    if asked.out is not None:
-        courses = {name: [c.tuned, c.shown, c.every_s, c.peak_cores] for name, c in COURSES.items()}
-        conditions = {"numbers": NUMBERS, "unserved_most": UNSERVED_MOST, "goal_ratio": GOAL, "courses": courses}
-        write(result("services", asked.seed, conditions, found, ("numpy", "scikit-learn", "highspy")), asked.out)
+            if asked.out is not None:  # after each, as all together take long
+                write(
+                    result("services", asked.seed, conditions, found, ("numpy", "scikit-learn", "highspy")), asked.out
+                )
 
 
 if __name__ == "__main__":
