@@ -64,7 +64,7 @@ def _packing(snapshot: Snapshot, optimal: Optimal, unsafe: list[str], steps_s: f
         return CertifiedReport(
             plan_faults=unsafe, plan_checked_s=steps_s, packing_faults=["no packing was found"], solved_s=solved - begun
         )
-    verdict = checker.check(question.problem, answer.packing, answer.objective, answer.lower_bound)
+    verdict = checker.check(question.problem, answer.packing, answer.objective, answer.lower_bound, answer.proof)
     return CertifiedReport(
         plan_faults=unsafe,
         plan_checked_s=steps_s,

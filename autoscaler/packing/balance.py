@@ -62,8 +62,11 @@ def _least_over(filling: Filling, item: int, weights: FloatArray) -> int | None:
 
 def _excess(free: FloatArray, weights: FloatArray) -> FloatArray:
     """What is over, as money, with a little of its square: many are a little over rather than one by much."""
-    over = np.maximum(-free, 0.0) * weights
-    return np.asarray((over + over * over).sum(axis=-1))
+    money = np.zeros(free.shape[:-1])
+    for resource, weight in enumerate(weights):  # several times as fast as sum(axis=-1)
+        over = np.maximum(-free[..., resource], 0.0) * weight
+        money += over + over * over
+    return money
 
 
 def _exchange(filling: Filling, row: int, weights: FloatArray, luck: np.random.Generator) -> None:
@@ -81,13 +84,15 @@ def _exchange(filling: Filling, row: int, weights: FloatArray, luck: np.random.G
     change += _excess(room[None, :, :] - shift, weights) - _excess(room, weights)
     change -= _excess(filling.free[row] + filling.slack[row], weights)
     change += HOMESICK * _moving(problem, mine, others, row, targets)
-    ranked = np.argsort(change, axis=None, kind="stable")[:TRIED]
-    for flat in ranked:
-        i, j = np.unravel_index(flat, change.shape)
+    for _ in range(min(TRIED, change.size)):
+        i, j = np.unravel_index(
+            np.argmin(change), change.shape
+        )  # the first of equals; the next is hardly ever asked for
         if change[i, j] >= 0 and luck.random() > WANDER:
             return
         if _swapped(filling, int(mine[i]), int(others[j]), row, int(targets[j])):
             return
+        change[i, j] = np.inf
 
 
 def _some(rows: IntArray, most: int, luck: np.random.Generator) -> IntArray:

@@ -1,23 +1,27 @@
-"""The proven lower bound: the relaxation in whole numbers of bins, solved by HiGHS. The only module that knows HiGHS.
+"""The proven lower bound: the relaxation in whole numbers of bins, by branch and bound over how many of a kind are in use.
 
-By-products: what a unit of each resource is worth (the linear relaxation's multipliers), and the outline (which bins to
-keep, how many of each size to rent) that the optimiser tries to fill. No rule about packings may be here.
+Bins that give the same are interchangeable but for what it costs to leave them: asking about their number, not about each,
+makes the search short. Its linear problems are solved by HiGHS (the only module that knows it). What comes out is proved by a
+`Proof`, that the checker follows without searching. By-products: what a unit of each resource is worth, and the outline (which
+bins to keep, how many of each size to rent) that the optimiser tries to fill. No rule about packings may be here.
 """
 
 from __future__ import annotations
 
+import heapq
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
-import highspy
 import numpy as np
 
-from autoscaler.core.snapshot import BoolArray, FloatArray, IntArray
+from autoscaler.core.snapshot import NOWHERE, BoolArray, FloatArray, IntArray
+from autoscaler.packing.kinds import Kinds, Linear
+from autoscaler.packing.proof import Proof
 from autoscaler.packing.relaxation import Relaxation
 
-SAFETY = 1e-6  # relative; HiGHS's own feasibility tolerance, taken off the bound
-TINY = 1e-300
+SAFETY = 1e-10  # relative to the sums behind a bound, taken off it: more than sums of floats are off by
+ENOUGH = 1e-7  # relative; what was found is the cheapest, up to this
+WHOLE = 1e-6  # HiGHS gives numbers to about this
 
 
 @dataclass(frozen=True, eq=False)
@@ -30,83 +34,124 @@ class Outline:
 
 @dataclass(frozen=True, eq=False)
 class Bound:
-    """`value`: no packing costs less; inf: there is no packing. `outline`: the best whole-numbered one found, if any."""
+    """`value`: no packing costs less; inf: there is no packing. `outline`: the best whole-numbered one found, if any.
+    `worth`: (q,) of a unit of each row in the linear relaxation."""
 
     value: float
+    worth: FloatArray
     outline: Outline | None = None
+    proof: Proof | None = None
 
 
-def linear(relaxation: Relaxation) -> tuple[float, FloatArray]:
-    """The linear relaxation's value (a bound, weaker and quicker) and its multipliers (q,), per unit of each row's need."""
-    highs = _model(relaxation, whole=False)
-    highs.run()
-    if highs.getModelStatus() != highspy.HighsModelStatus.kOptimal:
-        return np.inf, np.zeros(len(relaxation.need))
-    duals = np.maximum(np.array(highs.getSolution().row_dual), 0.0) / np.maximum(relaxation.need, TINY)
-    return _safe(highs.getInfo().objective_function_value + _base(relaxation)), duals
+def linear(relaxation: Relaxation) -> Bound:
+    """The linear relaxation's bound, weaker and quicker."""
+    return integral(relaxation, 1)
 
 
-def integral(relaxation: Relaxation, boxes: int, stop: Callable[[], bool] | None = None) -> Bound:
-    """The bound over whole numbers of bins, by branch and bound over at most `boxes` subproblems (so: the same everywhere), or
-    what is proved by the time `stop` says so."""
-    highs = _model(relaxation, whole=True)
-    if stop is not None:
-        _interruptible(highs, stop)
-    highs.setOptionValue("mip_max_nodes", boxes)
-    highs.setOptionValue("mip_rel_gap", SAFETY)
-    highs.run()
-    if highs.getModelStatus() == highspy.HighsModelStatus.kInfeasible:
-        return Bound(np.inf)
-    info = highs.getInfo()
-    value = _safe(info.mip_dual_bound + _base(relaxation)) if np.isfinite(info.mip_dual_bound) else 0.0
-    found = np.array(highs.getSolution().col_value)
-    if info.primal_solution_status != highspy.kSolutionStatusFeasible:
-        return Bound(value)
-    bins = len(relaxation.keep_cost)
-    return Bound(value, Outline(found[:bins] > 0.5, np.rint(found[bins:]).astype(np.int64)))
+def integral(relaxation: Relaxation, boxes: int, stop: Callable[[], bool] = lambda: False) -> Bound:
+    """The bound over whole numbers of bins, by at most `boxes` linear problems (so: the same everywhere), or what is proved by
+    the time `stop` says so."""
+    kinds = Kinds.of(relaxation)
+    if (kinds.short(kinds.most) > WHOLE).any():
+        return Bound(np.inf, np.zeros(len(relaxation.need)))
+    search = _Search(kinds)
+    while search.solved < boxes and not search.ended and (search.solved == 1 or not stop()):
+        search.divide()
+    value = max(0.0, min(search.proved(case) for case in search.leaves))
+    return Bound(value, search.root.worth, search.outline(), search.proof(relaxation))
 
 
-def _interruptible(highs: Any, stop: Callable[[], bool]) -> None:
-    def asked(_kind: Any, _message: str, _out: Any, answer: Any, _about: Any) -> None:
-        if answer is not None and stop():
-            answer.user_interrupt = True
+@dataclass(eq=False, slots=True)
+class _Case:
+    """All packings with `least` to `most` (c,) bins of each kind in use; where it was divided: the question and its two."""
 
-    highs.setCallback(asked, None)
-    highs.startCallback(highspy.cb.HighsCallbackType.kCallbackMipInterrupt)
-
-
-def _safe(value: float) -> float:
-    return float(max(0.0, value - SAFETY * abs(value)))
-
-
-def _base(relaxation: Relaxation) -> float:
-    """What it would cost to give up every bin that can be given up: the model counts from there."""
-    return float(relaxation.leave_cost[np.isfinite(relaxation.leave_cost)].sum())
+    least: IntArray
+    most: IntArray
+    value: float
+    worth: FloatArray
+    counts: FloatArray
+    asked: int = NOWHERE
+    limit: int = 0
+    parts: tuple[_Case, ...] = ()
 
 
-def _model(relaxation: Relaxation, *, whole: bool) -> Any:
-    bins, sizes, rows = len(relaxation.keep_cost), len(relaxation.size_price), len(relaxation.need)
-    forced = np.isinf(relaxation.leave_cost)
-    offered = np.concatenate([relaxation.bin_gives, relaxation.size_gives])
-    # no bin gives more than is needed: with whole bins that cuts off no answer, and a need near nothing stays a number
-    gives = np.minimum(offered, relaxation.need) / np.maximum(relaxation.need, TINY)
-    wanted = (relaxation.need > 0).astype(np.float64)
-    lp = highspy.HighsLp()
-    lp.num_col_, lp.num_row_ = bins + sizes, rows
-    lp.col_cost_ = np.concatenate(
-        [relaxation.keep_cost - np.where(forced, 0.0, relaxation.leave_cost), relaxation.size_price]
-    )
-    lp.col_lower_ = np.concatenate([forced.astype(np.float64), np.zeros(sizes)])
-    lp.col_upper_ = np.concatenate([np.ones(bins), relaxation.size_most.astype(np.float64)])
-    lp.row_lower_, lp.row_upper_ = wanted, np.full(rows, highspy.kHighsInf)
-    lp.a_matrix_.format_ = highspy.MatrixFormat.kColwise
-    lp.a_matrix_.start_ = np.arange(bins + sizes + 1) * rows
-    lp.a_matrix_.index_ = np.tile(np.arange(rows), bins + sizes)
-    lp.a_matrix_.value_ = np.where(wanted > 0, gives, 0.0).ravel()
-    if whole:
-        lp.integrality_ = [highspy.HighsVarType.kInteger] * (bins + sizes)
-    highs = highspy._core._Highs()  # noqa: SLF001  the public wrapper writes a banner to stdout before it can be silenced
-    highs.setOptionValue("output_flag", False)
-    highs.setOptionValue("threads", 1)
-    highs.passModel(lp)
-    return highs
+class _Search:
+    """Best case first, of equals the older. Infeasible cases need no more questions, and prove themselves by their worth."""
+
+    def __init__(self, kinds: Kinds) -> None:
+        self._kinds, self._linear, self.solved = kinds, Linear(kinds), 0
+        self._open: list[tuple[float, int, _Case]] = []
+        self._found, self._cost = kinds.most, kinds.cost(kinds.most)
+        self.root = self._case(kinds.least, kinds.most, 0.0, np.zeros(len(kinds.need)))
+
+    @property
+    def ended(self) -> bool:
+        """Nothing that is left can be cheaper than what was found."""
+        return not self._open or self._open[0][0] >= self._cost - ENOUGH * abs(self._cost)
+
+    def divide(self) -> None:
+        """Ask about the kind whose number is least whole in the cheapest case."""
+        _, _, case = heapq.heappop(self._open)
+        distance = np.abs(case.counts - np.rint(case.counts))
+        case.asked = int(np.argmax(distance))
+        if distance[case.asked] <= WHOLE:
+            case.asked = NOWHERE  # as cheap as it gets, however HiGHS's tolerances look at it
+            return
+        case.limit = int(np.floor(case.counts[case.asked]))
+        most, least = case.most.copy(), case.least.copy()
+        most[case.asked], least[case.asked] = case.limit, case.limit + 1
+        case.parts = (
+            self._case(case.least, most, case.value, case.worth),
+            self._case(least, case.most, case.value, case.worth),
+        )
+
+    def _case(self, least: IntArray, most: IntArray, value: float, worth: FloatArray) -> _Case:
+        """With its linear problem solved; as good as what it is part of, where that cannot be."""
+        self.solved += 1
+        kinds = self._kinds
+        short = kinds.short(most)
+        if (short > WHOLE).any():
+            return _Case(least, most, np.inf, kinds.unreachable(short), most.astype(np.float64))
+        solution = self._linear.solve(least, most)
+        if solution is None:
+            return _Case(least, most, value, worth, most.astype(np.float64))
+        case = _Case(least, most, max(solution.value, value), solution.worth, solution.counts)
+        counts = np.clip(np.ceil(case.counts - WHOLE).astype(np.int64), least, most)
+        if (cost := kinds.cost(counts)) < self._cost:
+            self._found, self._cost = counts, cost
+        heapq.heappush(self._open, (case.value, self.solved, case))
+        return case
+
+    def proved(self, case: _Case) -> float:
+        """What its worth proves, with what floats may be off taken off."""
+        kinds = self._kinds
+        value = kinds.proved(case.least, case.most, case.worth)
+        sums = abs(kinds.base) + float(case.worth @ kinds.need) + abs(value)
+        return value - SAFETY * sums if np.isfinite(value) else value
+
+    @property
+    def leaves(self) -> list[_Case]:
+        return [case for case in self._depth_first() if not case.parts]
+
+    def _depth_first(self) -> list[_Case]:
+        order, waiting = list[_Case](), [self.root]
+        while waiting:
+            case = waiting.pop()
+            order.append(case)
+            waiting += reversed(case.parts)
+        return order
+
+    def proof(self, relaxation: Relaxation) -> Proof:
+        order = self._depth_first()
+        return Proof(
+            resource=relaxation.resource,
+            at_least=relaxation.at_least,
+            kind=self._kinds.kind,
+            asked=np.array([case.asked if case.parts else NOWHERE for case in order], dtype=np.int64),
+            limit=np.array([case.limit for case in order], dtype=np.int64),
+            worth=np.array([case.worth for case in order if not case.parts]),
+        )
+
+    def outline(self) -> Outline:
+        keep, rent = self._kinds.chosen(self._found)
+        return Outline(keep, rent)

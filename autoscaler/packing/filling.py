@@ -88,8 +88,10 @@ class Filling:
 
     def fits(self, item: int) -> BoolArray:
         """(b + m,) bins that may take `item` now."""
-        fits = self.usable & (self.free + self.slack >= self.problem.demand[item]).all(axis=1)
-        return np.asarray(fits & self.allows(item))
+        fits = self.allows(item) & self.usable
+        for resource, wanted in enumerate(self.problem.demand[item]):  # several times as fast as all(axis=1)
+            fits &= self.free[:, resource] + self.slack[:, resource] >= wanted
+        return fits
 
     def allows(self, item: int) -> BoolArray:
         """(b + m,) bins that may take `item` if there were room."""

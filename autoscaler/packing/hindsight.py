@@ -44,6 +44,8 @@ def _rate(sizes: Sizes, need: FloatArray) -> float:
         return np.inf
     alone = np.where(sizes.gives > 0, need / np.maximum(sizes.gives, 1e-300), 0.0)
     relaxation = Relaxation(
+        resource=np.arange(2),
+        at_least=np.zeros(2),
         need=need,
         bin_gives=np.zeros((0, 2)),
         size_gives=sizes.gives,

@@ -154,7 +154,7 @@ def go_home(filling: Filling, weights: FloatArray, luck: np.random.Generator) ->
     changed = False
     for item in away[np.argsort(-problem.move_cost[away], kind="stable")]:
         home = int(problem.present[item])
-        if filling.count[home] and filling.fits(int(item))[home]:
+        if filling.count[home] and filling.fits_in(int(item), home):
             filling.take(int(item))
             filling.put(int(item), home)
             changed = True

@@ -14,14 +14,18 @@ import numpy as np
 from autoscaler.core.snapshot import NOWHERE, FloatArray, IntArray
 from autoscaler.packing.problem import Problem
 
+OVERFULL = 3e-9  # relative; what bins may hold more than they have, and some (problem.ROUNDING; checkers grant 2e-9)
 THRESHOLDS = 8  # sets of large items per resource
 
 
 @dataclass(frozen=True, eq=False)
 class Relaxation:
-    """need: (q,) demand of the rows. bin_gives: (b, q), size_gives: (s, q). keep_cost, leave_cost: (b,) of keeping a present
-    bin and of giving it up (inf: cannot be given up). size_most: (s,) that may be rented."""
+    """resource, at_least: (q,) what the rows are about, as in `Proof`. need: (q,) demand of the rows. bin_gives: (b, q),
+    size_gives: (s, q). keep_cost, leave_cost: (b,) of keeping a present bin and of giving it up (inf: cannot be given up).
+    size_most: (s,) that may be rented."""
 
+    resource: IntArray
+    at_least: FloatArray
     need: FloatArray
     bin_gives: FloatArray
     size_gives: FloatArray
@@ -36,8 +40,12 @@ def relax(problem: Problem) -> Relaxation:
     stuck = problem.fixed | np.isin(np.arange(problem.bins), problem.pinned[problem.pinned != NOWHERE])
     here = problem.present != NOWHERE
     leave_cost = np.bincount(problem.present[here], weights=problem.move_cost[here], minlength=problem.bins)
-    rows = [_sums(problem), *_counts(problem)]
+    counts = _counts(problem)
+    rows = [_sums(problem), *(row for _, _, row in counts)]
+    resources = range(problem.demand.shape[1])
     return Relaxation(
+        resource=np.array([*resources, *(resource for resource, _, _ in counts)], dtype=np.int64),
+        at_least=np.array([*(0.0 for _ in resources), *(threshold for _, threshold, _ in counts)]),
         need=np.concatenate([row[0] for row in rows]),
         bin_gives=np.concatenate([row[1] for row in rows], axis=1),
         size_gives=np.concatenate([row[2] for row in rows], axis=1),
@@ -60,8 +68,8 @@ def _sums(problem: Problem) -> Row:
     return problem.demand.sum(axis=0), gives, problem.size_capacity
 
 
-def _counts(problem: Problem) -> list[Row]:
-    """For sets of the largest items by each resource: how many there are, and how many of them a bin can hold."""
+def _counts(problem: Problem) -> list[tuple[int, float, Row]]:
+    """For sets of the largest items by each resource (that, and from where on): how many, and how many a bin can hold."""
     rows = []
     for resource in range(problem.demand.shape[1]):
         amounts = problem.demand[:, resource]
@@ -74,12 +82,11 @@ def _counts(problem: Problem) -> list[Row]:
                 continue  # one bin could hold them all: the sum says more
             taken = np.cumsum(large)
             holds = [
-                np.searchsorted(taken, c[:, resource] * (1 + 1e-9), "right")
+                np.searchsorted(taken, c[:, resource] * (1 + OVERFULL), "right")
                 for c in (problem.bin_capacity, problem.size_capacity)
             ]
-            rows.append(
-                (np.array([float(len(large))]), holds[0][:, None].astype(float), holds[1][:, None].astype(float))
-            )
+            row = np.array([float(len(large))]), holds[0][:, None].astype(float), holds[1][:, None].astype(float)
+            rows.append((resource, float(threshold), row))
     return rows
 
 
@@ -87,7 +94,7 @@ def _shed_cost(problem: Problem) -> FloatArray:
     """(b,) the least it costs to move enough items out of a bin that holds more than it can, in fractions of items."""
     cost = np.zeros(problem.bins)
     for row, items in enumerate(problem.residents):
-        excess = problem.demand[items].sum(axis=0) - problem.bin_capacity[row] * (1 + 1e-9)
+        excess = problem.demand[items].sum(axis=0) - problem.bin_capacity[row] * (1 + OVERFULL)
         for resource in np.flatnonzero(excess > 0):
             cost[row] = max(
                 cost[row], _cheapest(problem.move_cost[items], problem.demand[items, resource], excess[resource])

@@ -13,11 +13,12 @@ import numpy as np
 
 from autoscaler.core.snapshot import FloatArray
 from autoscaler.packing.balance import balance
-from autoscaler.packing.bound import Outline, integral, linear
+from autoscaler.packing.bound import Bound, Outline, integral, linear
 from autoscaler.packing.construction import complete, construct, prices, standing
 from autoscaler.packing.exact import MOST_ITEMS, solve_exactly
 from autoscaler.packing.improvement import improve
 from autoscaler.packing.problem import Packing, Problem, objective
+from autoscaler.packing.proof import Proof
 from autoscaler.packing.relaxation import Relaxation, relax
 
 SCARCE_IN_A_BIN = 0.3  # chosen on benchmarks/packing: 0.001 leaves a tenth of the scarcer resource stranded
@@ -35,19 +36,20 @@ class Effort:
     boxes: int = 1000
     exchanges: int = 3000
     trials: int = 400
-    gap_fraction: float = 0.001
+    gap_fraction: float = 0.002
 
 
 @dataclass(frozen=True, eq=False)
 class Answer:
     """`packing` None: there is none. `exact`: found by exhaustion, so that the objective is its own bound. `runner_up`: the
-    cheapest of those that were found on the way and cost more; None where there was none."""
+    cheapest of those that were found on the way and cost more; None where there was none. `proof` is that of the bound."""
 
     packing: Packing | None
     objective: float
     lower_bound: float
     exact: bool = False
     runner_up: Packing | None = None
+    proof: Proof | None = None
 
     @property
     def gap_fraction(self) -> float:
@@ -65,8 +67,8 @@ def solve(problem: Problem, effort: Effort | None = None, seed: int = 1, stop: C
     """The best packing found, and a bound that no packing is below."""
     effort = effort or Effort()
     relaxation = relax(problem)
-    bound, multipliers = linear(relaxation)
-    weights = _weights(problem, multipliers)
+    bound = linear(relaxation)
+    weights = _weights(problem, bound.worth)
     nothing = np.zeros(len(problem.size_price), dtype=np.int64)
     best = standing(problem)
     if best is not None and stop():
@@ -79,12 +81,11 @@ def solve(problem: Problem, effort: Effort | None = None, seed: int = 1, stop: C
         best, certain = solve_exactly(problem, best, weights)
         seen.append(best)
         if certain:
-            found = _answer(problem, seen, _cost(problem, best))
-            return replace(found, exact=True)
-    proven = integral(relaxation, effort.boxes, None if stop is never else stop)
-    bound = max(bound, proven.value)
-    enough, luck = bound * (1 + effort.gap_fraction), np.random.default_rng(seed)
-    for outline in _outlines(relaxation, proven.outline, effort):
+            found = _answer(problem, seen, bound)
+            return replace(found, lower_bound=found.objective * (1 - ALIKE), exact=True)
+    bound = integral(relaxation, effort.boxes, stop)
+    enough, luck = bound.value * (1 + effort.gap_fraction), np.random.default_rng(seed)
+    for outline in _outlines(relaxation, bound.outline, effort, stop):
         if stop() or _cost(problem, best) <= enough:
             break
         filling = balance(problem, outline.keep, outline.rent, weights, effort.exchanges, luck, stop)
@@ -100,15 +101,17 @@ def solve(problem: Problem, effort: Effort | None = None, seed: int = 1, stop: C
 
 def floor(problem: Problem) -> float:
     """A bound that no packing is below, without looking for one: by the linear relaxation, in milliseconds."""
-    return linear(relax(problem))[0]
+    return linear(relax(problem)).value
 
 
-def _outlines(relaxation: Relaxation, first: Outline | None, effort: Effort) -> Iterator[Outline]:
+def _outlines(
+    relaxation: Relaxation, first: Outline | None, effort: Effort, stop: Callable[[], bool]
+) -> Iterator[Outline]:
     """The cheapest outline, then those for a little more demand; each is looked for when it is asked for."""
     if first is not None:
         yield first
     for margin in MARGINS:
-        found = integral(replace(relaxation, need=relaxation.need * (1 + margin)), effort.boxes).outline
+        found = integral(replace(relaxation, need=relaxation.need * (1 + margin)), effort.boxes, stop).outline
         if found is not None:
             yield found
 
@@ -128,9 +131,9 @@ def _cost(problem: Problem, packing: Packing | None) -> float:
     return np.inf if packing is None else objective(problem, packing)
 
 
-def _answer(problem: Problem, seen: Sequence[Packing | None], bound: float) -> Answer:
+def _answer(problem: Problem, seen: Sequence[Packing | None], bound: Bound) -> Answer:
     """The cheapest of `seen`, of equals the last (which had most work done on it), and the next."""
     ranked = sorted((_cost(problem, one), -place) for place, one in enumerate(seen))
     cost, packing = ranked[0][0], seen[-ranked[0][1]]
     other = next((seen[-place] for more, place in ranked if cost * (1 + ALIKE) < more < np.inf), None)
-    return Answer(packing, cost, min(bound, cost), runner_up=other)
+    return Answer(packing, cost, min(bound.value, cost), runner_up=other, proof=bound.proof)

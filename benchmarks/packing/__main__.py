@@ -34,7 +34,9 @@ from benchmarks.result import ROOT, result, write
 LIMIT_S = {400: 5.0, 2000: 15.0, 10_000: 30.0}
 GOAL_GAP = {400: 0.01, 2000: 0.02, 10_000: 0.03}
 GOAL_BYTES = 2e9
-MOST = Effort(boxes=1000, exchanges=100_000, trials=1_000_000)  # the clock ends it, or being within 0.1 % of the bound
+MOST = Effort(
+    boxes=1000, exchanges=100_000, trials=1_000_000
+)  # the clock ends it, or being as near to the bound as `optimal` asks
 
 
 def measure(items: int, seed: int) -> dict[str, Any]:
@@ -48,7 +50,7 @@ def measure(items: int, seed: int) -> dict[str, Any]:
     assert answer.packing is not None
     row |= {"objective": answer.objective, "lower_bound": answer.lower_bound, "gap_fraction": answer.gap_fraction}
     row["moved"] = int(moved(problem, answer.packing).sum())
-    verdict = check(problem, answer.packing, answer.objective, answer.lower_bound)
+    verdict = check(problem, answer.packing, answer.objective, answer.lower_bound, answer.proof)
     row |= {"faults": list(verdict.faults), "bound_confirmed": verdict.confirmed, "own_bound": verdict.own_bound}
     row["present_objective"] = float(problem.bin_price.sum())
     for name, rival in (("bfd_from_scratch", from_scratch), ("bfd_from_present", from_present)):

@@ -33,8 +33,9 @@ def moved(packing: Packing, item: int, row: int) -> Packing:
 
 def test_the_right_answer_is_found_right() -> None:
     problem, packing, answer = right()
-    verdict = check(problem, packing, answer.objective, answer.lower_bound)
+    verdict = check(problem, packing, answer.objective, answer.lower_bound, answer.proof)
     assert verdict.faults == ()
+    assert verdict.confirmed
     assert verdict.objective == pytest.approx(answer.objective)
     assert verdict.own_bound <= answer.objective
 
@@ -108,7 +109,7 @@ def test_a_wrong_objective_and_a_wrong_bound_are_found() -> None:
     problem, packing, answer = right()
     cheaper = check(problem, packing, answer.objective * 0.99, 0.0)
     assert any("it costs" in fault for fault in cheaper.faults)
-    too_high = check(problem, packing, answer.objective, answer.objective * 1.01)
+    too_high = check(problem, packing, answer.objective, answer.objective * 1.01, answer.proof)
     assert any("the bound" in fault for fault in too_high.faults)
     assert not too_high.confirmed
 

@@ -39,7 +39,7 @@ def test_whenever_it_is_stopped_the_packing_is_valid(calls: int) -> None:
     problem = made(120, 7)
     answer = solve(problem, replace(QUICK, gap_fraction=0.0), stop=after(calls))
     assert answer.packing is not None
-    verdict = check(problem, answer.packing, answer.objective, answer.lower_bound)
+    verdict = check(problem, answer.packing, answer.objective, answer.lower_bound, answer.proof)
     assert verdict.faults == ()
 
 
@@ -105,7 +105,7 @@ def test_any_answer_passes_the_checker(items: int, seed: int, load: float, shut:
     answer = solve(problem, QUICK)
     if answer.packing is None:
         return
-    verdict = check(problem, answer.packing, answer.objective, answer.lower_bound)
+    verdict = check(problem, answer.packing, answer.objective, answer.lower_bound, answer.proof)
     assert verdict.faults == ()
     assert verdict.own_bound <= answer.objective * (1 + 1e-6)
 
@@ -119,7 +119,7 @@ def test_the_bound_is_never_above_what_staying_costs_nor_falls_when_moving_gets_
     dearer = replace(problem, move_cost=problem.move_cost * 10)
     assert integral(relax(dearer), 1000).value >= bound * (1 - 1e-5)
     roomier = replace(problem, size_capacity=problem.size_capacity * 1.1, bin_capacity=problem.bin_capacity * 1.1)
-    assert linear(relax(roomier))[0] <= linear(relax(problem))[0] * (1 + 1e-6)
+    assert linear(relax(roomier)).value <= linear(relax(problem)).value * (1 + 1e-6)
 
 
 def test_fifty_milliseconds_give_a_valid_packing_no_worse_than_staying() -> None:
@@ -128,6 +128,6 @@ def test_fifty_milliseconds_give_a_valid_packing_no_worse_than_staying() -> None
     answer = solve(problem, stop=lambda: time.process_time() - begun >= 0.05)
     took_s = time.process_time() - begun
     assert answer.packing is not None
-    assert check(problem, answer.packing, answer.objective, answer.lower_bound).faults == ()
+    assert check(problem, answer.packing, answer.objective, answer.lower_bound, answer.proof).faults == ()
     assert answer.objective <= objective(problem, stays(problem))
     assert took_s < 0.25
