@@ -1,12 +1,14 @@
-"""One decide-and-plan tick at 100, 1,000 and 10,000 app VMs with the composite strategy: time, peak memory, work done.
+"""One decide-and-plan tick at 100, 1,000 and 10,000 app VMs with `composite`, and at 1,000 with `optimal`: time, peak memory, work done.
 
-`python -m benchmarks.tick [--sizes 100,1000] [--repeat 3] [--strategy optimal] [--load 0.5] [--out FILE]`. Services have two weeks
-behind them, which nothing was learned from yet: with `optimal`, `decide_s` includes the forecasts of all of them as after a
-restart. With `--load 0.5` nobody is overloaded, and `optimal` looks for the best packing of all. Each measurement runs in a process of its own, so that
-the peak is its own (`ru_maxrss`, interpreter and libraries included). What is timed is the whole of `Engine.handle(Observed)`:
-window, snapshot, strategy, guards, plan, saga, the commands. `decide_s` is the first decision, on a cluster that is
-known and at rest (`decide_cpu_s`: its processor time, which other work on the machine changes less); `next_s` is the one after
-it, with all that was granted in flight.
+`python -m benchmarks.tick [--repeat 3] [--strategy composite|optimal] [--sizes 100,1000] [--out FILE]`. With `optimal` there are two
+scenes: *hot* (the usual one: some are overloaded or must be apart, and are relieved) and *scattered* (the same app VMs, a quarter as
+many cloud VMs, half the load: nobody has to leave, and the best packing of all is looked for). Services have two weeks behind them.
+Each measurement runs in a process of its own, so that the peak is its own (`ru_maxrss`, interpreter and libraries included).
+What is timed is the whole of `Engine.handle(Observed)`: window, snapshot, strategy with its forecasts, guards, plan, saga, the
+commands. `decide_s` is the first decision, on a cluster that is known and at rest, with nothing learned from the two weeks yet, as after a
+restart (`decide_cpu_s`: its processor time, which other work on the machine changes less); `next_s` is the one after it, with
+all that was granted in flight; `warm_s` is a tick later than the first on the same cluster at rest, as if nothing had been granted, with
+forecasters trained.
 """
 
 from __future__ import annotations
@@ -19,6 +21,7 @@ import subprocess
 import sys
 import time
 from collections import Counter
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +30,7 @@ from rich.table import Table
 
 from autoscaler import registry
 from autoscaler.core.engine import Engine, Toolbox
-from autoscaler.core.events import PolicyChanged
+from autoscaler.core.events import Observed, PolicyChanged
 from autoscaler.core.model import Action
 from autoscaler.core.policy import Limits, Policy, StrategySpec
 from benchmarks.result import ROOT, result, write
@@ -36,16 +39,46 @@ from benchmarks.tick.scene import KINDS, observations, remembering
 SIZES = (100, 1_000, 10_000)
 GOAL = {"app_vms": 10_000, "decide_s": 1.0, "peak_bytes": 500e6}
 OPTIMAL_GOAL = {"app_vms": 1_000, "decide_s": 2.0}
-STRATEGY = StrategySpec("composite", {"replicas": {"name": "target_tracking", "cpu_target_fraction": 0.5}})
+STRATEGIES = {
+    "composite": StrategySpec("composite", {"replicas": {"name": "target_tracking", "cpu_target_fraction": 0.5}}),
+    "optimal": StrategySpec("optimal"),
+}
+LOAD = {"hot": 1.0, "scattered": 0.5}  # of the usual use of CPU
 
 
-def measure(app_vms: int, seed: int, strategy: StrategySpec, load_fraction: float) -> dict[str, Any]:
-    """One row, measured in this process."""
+@dataclass(frozen=True, slots=True)
+class Case:
+    app_vms: int
+    strategy: str
+    scene: str
+    seed: int
+
+
+def cases(sizes: list[int] | None, strategies: list[str], seed: int) -> list[Case]:
+    """What is measured unless something is named: see above."""
+    return [
+        Case(size, strategy, scene, seed)
+        for strategy in strategies
+        for size in sizes or (SIZES if strategy == "composite" else (OPTIMAL_GOAL["app_vms"],))
+        for scene in (("hot",) if strategy == "composite" else LOAD)
+    ]
+
+
+def ready(case: Case, first: Observed) -> Engine:
+    """An engine that has seen `first` and two weeks before it, and has its policy."""
     engine = Engine(Toolbox(registry.build, lambda _text: lambda _variables: True))
-    first, second, third = observations(app_vms, seed, 3, load_fraction=load_fraction)
     engine.handle(first)
-    engine.state.history = remembering(engine.state.history, seed)
-    engine.handle(PolicyChanged(0.0, Policy("tick", strategy, limits=Limits()), id="e0"))
+    engine.state.history = remembering(engine.state.history, case.seed)
+    engine.handle(PolicyChanged(0.0, Policy("tick", STRATEGIES[case.strategy], limits=Limits()), id="e0"))
+    return engine
+
+
+def measure(case: Case) -> dict[str, Any]:
+    """One row, measured in this process."""
+    first, second, third = observations(
+        case.app_vms, case.seed, 3, load_fraction=LOAD[case.scene], scattered=case.scene == "scattered"
+    )
+    engine = ready(case, first)
     before_bytes = _peak_bytes()
     begun, cpu = time.perf_counter(), time.process_time()
     commands = engine.handle(second)
@@ -54,15 +87,23 @@ def measure(app_vms: int, seed: int, strategy: StrategySpec, load_fraction: floa
     assert audit is not None
     assert audit.plan is not None
     engine.handle(third)
-    ended = time.perf_counter()
+    next_s, peak_bytes = time.perf_counter() - decided, _peak_bytes()
+    other = ready(case, first)
+    warm, warm_cpu = time.perf_counter(), time.process_time()
+    other.handle(third)
+    warm, warm_cpu = time.perf_counter() - warm, time.process_time() - warm_cpu
     return {
-        "app_vms": app_vms,
+        "strategy": case.strategy,
+        "scene": case.scene,
+        "app_vms": case.app_vms,
         "cloud_vms": len(first.cloud_vms or ()),
         "services": len(first.services or ()),
         "decide_s": decided - begun,
         "decide_cpu_s": cpu,
-        "next_s": ended - decided,
-        "peak_bytes": _peak_bytes(),
+        "next_s": next_s,
+        "warm_s": warm,
+        "warm_cpu_s": warm_cpu,
+        "peak_bytes": peak_bytes,
         "before_bytes": before_bytes,
         "proposals": len(audit.decision.granted) + len(audit.decision.denied),
         "granted": {str(a): n for a, n in sorted(Counter(p.action for p in audit.decision.granted).items())},
@@ -77,27 +118,16 @@ def _peak_bytes() -> int:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
 
 
-def apart(app_vms: int, seed: int, repeat: int, strategy: str, load: float) -> dict[str, Any]:
+def apart(case: Case, repeat: int) -> dict[str, Any]:
     """The median of `repeat` processes."""
     runs = []
     for _ in range(repeat):
-        command = [
-            sys.executable,
-            "-m",
-            "benchmarks.tick",
-            "--one",
-            str(app_vms),
-            "--seed",
-            str(seed),
-            "--strategy",
-            strategy,
-            "--load",
-            str(load),
-        ]
+        one = f"{case.app_vms}:{case.strategy}:{case.scene}:{case.seed}"
+        command = [sys.executable, "-m", "benchmarks.tick", "--one", one]
         said = subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True)
         runs.append(json.loads(said.stdout))
     row = dict(runs[0])
-    for name in ("decide_s", "decide_cpu_s", "next_s", "peak_bytes", "before_bytes"):
+    for name in ("decide_s", "decide_cpu_s", "next_s", "warm_s", "warm_cpu_s", "peak_bytes", "before_bytes"):
         row[name] = statistics.median(run[name] for run in runs)
         row[f"{name}_spread"] = [min(run[name] for run in runs), max(run[name] for run in runs)]
     return row
@@ -105,13 +135,29 @@ def apart(app_vms: int, seed: int, repeat: int, strategy: str, load: float) -> d
 
 def table(rows: list[dict[str, Any]]) -> Table:
     shown = Table(box=None)
-    for heading in ("app VMs", "cloud VMs", "decide", "CPU", "next", "peak", "wishes", "granted", "steps"):
+    for heading in ("strategy", "scene"):
+        shown.add_column(heading, no_wrap=True)
+    for heading in (
+        "app VMs",
+        "cloud VMs",
+        "decide",
+        "CPU",
+        "next",
+        "warm",
+        "CPU",
+        "peak",
+        "wishes",
+        "granted",
+        "steps",
+    ):
         shown.add_column(heading, justify="right", no_wrap=True)
     for row in rows:
         shown.add_row(
+            row["strategy"],
+            row["scene"],
             f"{row['app_vms']:,}",
             f"{row['cloud_vms']:,}",
-            *(f"{row[name] * 1e3:,.0f} ms" for name in ("decide_s", "decide_cpu_s", "next_s")),
+            *(f"{row[name] * 1e3:,.0f} ms" for name in ("decide_s", "decide_cpu_s", "next_s", "warm_s", "warm_cpu_s")),
             f"{row['peak_bytes'] / 1e6:,.0f} MB",
             f"{row['proposals']:,}",
             f"{sum(row['granted'].values()):,}",
@@ -121,38 +167,41 @@ def table(rows: list[dict[str, Any]]) -> Table:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.tick", description=__doc__)
-    parser.add_argument("--sizes", default=",".join(map(str, SIZES)), help="app VMs, comma-separated")
-    parser.add_argument("--repeat", type=int, default=3, help="processes per size; the median is reported")
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks.tick", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--sizes", help="app VMs, comma-separated; else as above")
+    parser.add_argument("--repeat", type=int, default=3, help="processes per row; the median is reported")
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--strategy", default=STRATEGY.name, help="composite as below, or another with its defaults")
-    parser.add_argument("--load", type=float, default=1.0, help="of the scene's usual use of CPU")
+    parser.add_argument("--strategy", choices=STRATEGIES, help="this alone")
     parser.add_argument("--out", type=Path, help="write the result as JSON")
-    parser.add_argument("--one", type=int, help=argparse.SUPPRESS)
+    parser.add_argument("--one", help=argparse.SUPPRESS)
     told = parser.parse_args()
-    strategy = STRATEGY if told.strategy == STRATEGY.name else StrategySpec(told.strategy)
     if told.one:
-        print(json.dumps(measure(told.one, told.seed, strategy, told.load)))
+        app_vms, strategy, scene, seed = told.one.split(":")
+        print(json.dumps(measure(Case(int(app_vms), strategy, scene, int(seed)))))
         return
-    rows = [apart(int(size), told.seed, told.repeat, told.strategy, told.load) for size in told.sizes.split(",")]
-    conditions = {
-        "strategy": strategy.name,
-        "parameters": strategy.parameters,
-        "limits": "defaults",
-        "window_samples": Policy("", STRATEGY).window_samples,
-        "cloud_vms_by_kind": {name: kind.share for name, kind in KINDS.items()},
-        "repeat": told.repeat,
-        "load_fraction": told.load,
-        "past_days": 15,
-        "goal": OPTIMAL_GOAL if told.strategy == "optimal" else GOAL,
-    }
-    document = result("tick", told.seed, conditions, rows, ("numpy",))
-    Console().print(table(rows))
+    sizes = [int(size) for size in told.sizes.split(",")] if told.sizes else None
+    asked = cases(sizes, [told.strategy] if told.strategy else list(STRATEGIES), told.seed)
+    rows = [apart(case, told.repeat) for case in asked]
+    Console(width=140).print(table(rows))
     for row in rows:
         actions = " ".join(f"{action} {row['granted'].get(action, 0)}" for action in Action)
-        print(f"{row['app_vms']:>6,}: granted {actions}; denied {row['denied'] or 'none'}")
+        print(
+            f"{row['strategy']} {row['scene']} {row['app_vms']:,}: granted {actions}; denied {row['denied'] or 'none'}"
+        )
     if told.out:
-        write(document, told.out)
+        conditions = {
+            "parameters": {name: strategy.parameters for name, strategy in STRATEGIES.items()},
+            "limits": "defaults",
+            "window_samples": Policy("", STRATEGIES["composite"]).window_samples,
+            "cloud_vms_by_kind": {name: kind.share for name, kind in KINDS.items()},
+            "load_fraction": LOAD,
+            "repeat": told.repeat,
+            "past_days": 15,
+            "goal": {"composite": GOAL, "optimal": OPTIMAL_GOAL},
+        }
+        write(result("tick", told.seed, conditions, rows, ("numpy", "highspy")), told.out)
 
 
 if __name__ == "__main__":

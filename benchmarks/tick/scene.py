@@ -30,6 +30,7 @@ CATALOGUE = tuple(
     )
 )
 REPLICAS = 10
+SCATTERED = 4  # app VMs on each cloud VM of a scattered cluster
 SERVED_FRACTION, APART_FRACTION, PINNED_FRACTION, BUDGET_FRACTION, LOST_FRACTION = 0.4, 0.1, 0.01, 0.1, 0.01
 
 
@@ -66,13 +67,15 @@ class Crowd:
 
 
 def observations(
-    app_vms: int, seed: int, ticks: int, every_s: float = 60.0, load_fraction: float = 1.0
+    app_vms: int, seed: int, ticks: int, every_s: float = 60.0, load_fraction: float = 1.0, scattered: bool = False
 ) -> list[Observed]:
     """`ticks` observations of a cluster of `app_vms` on a tenth as many cloud VMs; the first one is complete. `load_fraction`: of
-    the usual use of CPU; at 0.5 nobody is overloaded."""
+    the usual use of CPU; at 0.5 nobody is overloaded. `scattered`: the same app VMs, dealt to a quarter as many cloud VMs as
+    there are app VMs: everybody may stay, and hardly anybody should."""
     random = np.random.default_rng(seed)
     crowd = _crowd(app_vms)
     served, services = _services(crowd, random)
+    crowd = _dealt(crowd, served) if scattered else crowd
     apps = tuple(_app_vm(n, crowd, served[n], random) for n in range(len(crowd.kinds)))
     clouds = tuple(CloudVM(f"cloud-{n}", CATALOGUE[2]) for n in range(max(crowd.rows) + 1))
     usual = load_fraction * np.array([KINDS[kind].cores for kind in crowd.kinds])
@@ -120,6 +123,15 @@ def _crowd(app_vms: int) -> Crowd:
         rows += [row] * tenants
         row += 1
     return Crowd(tuple(kinds), tuple(rows))
+
+
+def _dealt(crowd: Crowd, served: list[str]) -> Crowd:
+    """A few to each cloud VM, replicas of a service apart."""
+    order = sorted(range(len(served)), key=lambda n: (served[n], crowd.kinds[n], n))
+    hosts, rows = max(1, len(order) // SCATTERED), [0] * len(order)
+    for place, n in enumerate(order):
+        rows[n] = place % hosts
+    return Crowd(crowd.kinds, tuple(rows))
 
 
 def _services(crowd: Crowd, random: np.random.Generator) -> tuple[list[str], tuple[Service, ...]]:
