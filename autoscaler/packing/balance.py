@@ -35,6 +35,8 @@ def balance(
     """The bins `keep` (b,) and `rent` (s,) filled with at most `exchanges` exchanges; who did not fit is unplaced."""
     filling = seated(problem, keep, rent)
     for item in by_weight(problem, filling.unplaced(), weights):
+        if stop():
+            break
         if not best_fit(filling, int(item), weights):
             row = _least_over(filling, int(item), weights)
             if row is not None:

@@ -25,6 +25,7 @@ SCARCE_IN_A_BIN = 0.3  # chosen on benchmarks/packing: 0.001 leaves a tenth of t
 
 
 ALIKE = 1e-9  # relative: sums of floats may differ in the last digit
+FEW_LEFT = 0.02  # share of items without a place that are given one though time is up
 MARGINS = (0.002, 0.005, 0.01, 0.02, 0.04)  # more demand than there is: outlines that are easier to fill
 
 
@@ -69,11 +70,10 @@ def solve(problem: Problem, effort: Effort | None = None, seed: int = 1, stop: C
     relaxation = relax(problem)
     bound = linear(relaxation)
     weights = _weights(problem, bound.worth)
-    nothing = np.zeros(len(problem.size_price), dtype=np.int64)
     best = standing(problem)
-    if best is not None and stop():
-        return _answer(problem, [best], bound)
-    best = _better(problem, best, construct(problem, np.ones(problem.bins, dtype=np.bool_), nothing, weights))
+    if best is None:
+        nothing = np.zeros(len(problem.size_price), dtype=np.int64)
+        best = construct(problem, np.ones(problem.bins, dtype=np.bool_), nothing, weights)
     seen = [best]
     if stop():
         return _answer(problem, seen, bound)
@@ -89,10 +89,12 @@ def solve(problem: Problem, effort: Effort | None = None, seed: int = 1, stop: C
         if stop() or _cost(problem, best) <= enough:
             break
         filling = balance(problem, outline.keep, outline.rent, weights, effort.exchanges, luck, stop)
-        whole = not len(filling.unplaced())
+        left = len(filling.unplaced())
+        if stop() and left > FEW_LEFT * problem.items and best is not None:
+            break  # to complete it would take longer than to have begun it did
         seen.append(complete(filling, weights))
         best = _better(problem, best, seen[-1])
-        if whole:
+        if not left:
             break  # a roomier outline costs more
     if best is not None:
         seen.append(improve(problem, best, weights, effort.trials, luck, stop, enough))
