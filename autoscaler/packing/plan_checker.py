@@ -1,8 +1,8 @@
-"""Is every instant of a plan safe? Written against steps alone; it shares nothing with the planner, and trusts no order.
+"""Is every instant of a plan safe, and what does it come to? Written against steps alone; it shares nothing with the planner.
 
-For each arrival the worst case over all interleavings that `requires` allows: everybody else who may have arrived by then has,
-and nobody has left except those whose departure the arrival waits for. Memory by allocation, pins, company (who must stay
-apart, tenants), and whether the target exists and is not released. Slow and plain on purpose.
+For each cloud VM the fullest it can be at any instant of any interleaving that `requires` allows: of those who arrive any may be
+there that the others need not wait for, and of those who leave only they have left for whom somebody there had to wait. Memory by allocation, pins, company (who must stay
+apart, tenants), and whether the target exists and is not released. No order is trusted. Slow and plain on purpose.
 """
 
 from __future__ import annotations
@@ -10,8 +10,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from autoscaler.core.model import AppVM
-from autoscaler.core.snapshot import NOWHERE, Snapshot
+from autoscaler.core.snapshot import NOWHERE, IntArray, Snapshot
 from autoscaler.core.steps import CreateCloudVM, Migrate, Plan, ReleaseCloudVM, StartAppVM, Step, StopAppVM
+from autoscaler.packing.problem import Problem
 
 
 def faults(snapshot: Snapshot, plan: Plan, isolate: str = "") -> tuple[str, ...]:
@@ -19,7 +20,7 @@ def faults(snapshot: Snapshot, plan: Plan, isolate: str = "") -> tuple[str, ...]
     cloud VM."""
     before = _ancestors(plan)
     memory, cloud = _offered(snapshot, plan)
-    found: list[str] = []
+    found: list[str] = _overfull(snapshot, plan, memory, before)
     for step in plan.steps:
         arrival = step.action.arrival
         if arrival is None:
@@ -34,13 +35,30 @@ def faults(snapshot: Snapshot, plan: Plan, isolate: str = "") -> tuple[str, ...]
         app_vm = _app_vm(snapshot, step)
         if app_vm.pinned_to not in ("", target):
             found.append(f"{step.id}: {name} is pinned to {app_vm.pinned_to} and goes to {target}")
-        worst = _worst(snapshot, plan, step, target, before)
-        if worst > memory[target] * (1 + 1e-9):
-            found.append(f"{step.id}: {target} may hold {worst:.0f} of {memory[target]:.0f} bytes when {name} arrives")
         for other in _company(snapshot, plan, step, target, before):
             if _must_not_share(app_vm, other, isolate):
                 found.append(f"{step.id}: {name} may meet {other.id} on {target}, and they must not share it")
     return tuple(found)
+
+
+def cost(snapshot: Snapshot, plan: Plan, problem: Problem, rows: IntArray) -> float:
+    """What the cluster costs over the horizon of `problem` once `plan` is carried out, moving included. `rows`: (items,) the app
+    VM of each item of the problem. Who goes back to where it was has not moved, and what is rented and released costs nothing.
+    """
+    price = {cloud_vm.id: float(problem.bin_price[row]) for row, cloud_vm in enumerate(snapshot.cloud_vms)}
+    sizes = {size.name: float(problem.size_price[kind]) for kind, size in enumerate(snapshot.inventory.catalogue)}
+    first, last = dict[str, str](), dict[str, str]()
+    for step in plan.steps:
+        if isinstance(step.action, CreateCloudVM):
+            price[step.action.cloud_vm] = sizes[step.action.size.name]
+        elif isinstance(step.action, ReleaseCloudVM):
+            price.pop(step.action.cloud_vm)
+        elif isinstance(step.action, Migrate):
+            first.setdefault(step.action.app_vm, step.action.source)
+            last[step.action.app_vm] = step.action.target
+    item_of = {int(row): item for item, row in enumerate(rows)}
+    moved = [item_of[snapshot.inventory.app_row[name]] for name in first if first[name] != last[name]]
+    return sum(price.values()) + float(sum(problem.move_cost[item] for item in moved))
 
 
 def _ancestors(plan: Plan) -> dict[str, frozenset[str]]:
@@ -67,21 +85,72 @@ def _app_vm(snapshot: Snapshot, step: Step) -> AppVM:
     return snapshot.app_vms[snapshot.inventory.app_row[step.action.subjects[0]]]
 
 
-def _worst(snapshot: Snapshot, plan: Plan, last: Step, target: str, before: Mapping[str, frozenset[str]]) -> float:
-    """The most memory on `target` at any instant up to the end of `last`, if that is the last arrival there so far.
-
-    Arrivals that need `last` to have ended come later. Who arrives in the plan may have left again only where `last` waits.
-    """
-    row = snapshot.inventory.cloud_row.get(target, NOWHERE)
-    here = snapshot.by_cloud_vm[row] if row != NOWHERE else ()
-    held = sum(float(snapshot.inventory.app_memory_bytes[app]) for app in here)
+def _overfull(
+    snapshot: Snapshot, plan: Plan, memory: Mapping[str, float], before: Mapping[str, frozenset[str]]
+) -> list[str]:
+    """Each cloud VM that can hold more than it has, with the last of those who arrive there by then."""
+    arriving, leaving, found = dict[str, dict[str, int]](), dict[str, dict[str, int]](), list[str]()
     for step in plan.steps:
-        weight = float(_app_vm(snapshot, step).memory_bytes) if _moves(step) else 0.0
-        if step.action.arrival == (step.action.subjects[0], target) and last.id not in before[step.id]:
-            held += weight
-        if step.id in before[last.id] and _leaves(snapshot, step, target):
-            held -= weight
-    return held
+        if not _moves(step):
+            continue
+        if step.action.arrival is not None:
+            arriving.setdefault(step.action.arrival[1], {})[step.id] = _app_vm(snapshot, step).memory_bytes
+        source = _left(snapshot, step)
+        if source:
+            leaving.setdefault(source, {})[step.id] = _app_vm(snapshot, step).memory_bytes
+    for target in sorted(arriving.keys() & memory.keys()):
+        row = snapshot.inventory.cloud_row.get(target, NOWHERE)
+        here = snapshot.by_cloud_vm[row] if row != NOWHERE else ()
+        held = sum(int(snapshot.inventory.app_memory_bytes[app]) for app in here)
+        more, last = _most(arriving[target], leaving.get(target, {}), before)
+        if held + more > memory[target] * (1 + 1e-9):
+            found.append(
+                f"{last}: {target} may hold {held + more:.0f} of {memory[target]:.0f} bytes when it arrives there"
+            )
+    return found
+
+
+def _most(
+    arriving: Mapping[str, int], leaving: Mapping[str, int], before: Mapping[str, frozenset[str]]
+) -> tuple[int, str]:
+    """The most that arrivals (step: bytes) and departures can add at any instant, and the last step that has arrived then.
+
+    Whoever arrives has waited for some to leave: the best choice of arrivals, less all those that they waited for, is a closure
+    of greatest weight (Picard, Maximal closure of a graph, 1976), found as a flow: each arrival pays its departures.
+    """
+    awaited = {step: [other for other in leaving if other in before[step]] for step in arriving}
+    paid: dict[str, dict[str, int]] = {step: dict.fromkeys(awaited[step], 0) for step in arriving}
+    unpaid, left = dict(leaving), dict(arriving)
+    for step in arriving:
+        while left[step] and (path := _path(step, unpaid, paid)):
+            flow = min(
+                left[step], unpaid[path[-1]], *(paid[a][d] for d, a in zip(path[1::2], path[2::2], strict=False))
+            )
+            for payer, departure in zip(path[::2], path[1::2], strict=True):
+                paid[payer][departure] += flow
+            for departure, payer in zip(path[1::2], path[2::2], strict=False):
+                paid[payer][departure] -= flow
+            left[step], unpaid[path[-1]] = left[step] - flow, unpaid[path[-1]] - flow
+    there = [step for step in arriving if left[step]]
+    return sum(left.values()), there[-1] if there else next(iter(arriving))
+
+
+def _path(step: str, unpaid: Mapping[str, int], paid: Mapping[str, Mapping[str, int]]) -> list[str]:
+    """From an arrival over departures that others pay to one that is not paid yet: arrival, departure, arrival, ...; empty: none."""
+    reached, waiting = {step: [step]}, [step]
+    while waiting:
+        payer = waiting.pop(0)
+        for departure in paid[payer]:
+            if departure in reached:
+                continue
+            reached[departure] = [*reached[payer], departure]
+            if unpaid[departure]:
+                return reached[departure]
+            for other, pays in paid.items():
+                if other not in reached and pays.get(departure):
+                    reached[other] = [*reached[departure], other]
+                    waiting.append(other)
+    return []
 
 
 def _company(
@@ -122,12 +191,17 @@ def _moves(step: Step) -> bool:
 
 
 def _leaves(snapshot: Snapshot, step: Step, source: str) -> bool:
+    return _left(snapshot, step) == source
+
+
+def _left(snapshot: Snapshot, step: Step) -> str:
+    """The cloud VM that somebody leaves by `step`; empty: none."""
     if isinstance(step.action, Migrate):
-        return step.action.source == source
+        return step.action.source
     if not isinstance(step.action, StopAppVM):
-        return False
+        return ""
     row = snapshot.placement[snapshot.inventory.app_row[step.action.app_vm]]
-    return bool(row != NOWHERE and snapshot.cloud_vms[row].id == source)
+    return "" if row == NOWHERE else snapshot.cloud_vms[row].id
 
 
 def _release(snapshot: Snapshot, plan: Plan, step: Step, before: Mapping[str, frozenset[str]]) -> list[str]:

@@ -24,6 +24,7 @@ from autoscaler.strategies.actions import Script, one_investment
 from autoscaler.strategies.demand import Demand, expected_shortfall
 from autoscaler.strategies.foresight import FORECAST_DOC, ForecastName, expected, foresee, lead_s
 from autoscaler.strategies.parameters import count, fraction, ratio
+from autoscaler.strategies.promised import kept_promise
 from autoscaler.strategies.question import HOUR_S, Question, Room, Weights, ask, must_move
 from autoscaler.strategies.replicas import Replicas
 from autoscaler.strategies.weighed import Scales
@@ -84,6 +85,7 @@ class Optimal:
             return Advice(tuple(replicas))
         question = self._question(snapshot, foretold.demand, coming)
         moving, certificate, weighed = self._moving(snapshot, question)
+        certificate = kept_promise(snapshot, question, moving, certificate)
         out = [p for p in replicas if not p.action.saves_money]
         saved = [p for p in replicas if p.action.saves_money]
         return Advice((*out, *moving, *saved), certificate, weighed)

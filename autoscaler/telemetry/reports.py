@@ -140,11 +140,15 @@ class Objective(Report):
 
 
 class CertifiedReport(Report):
-    """What checkers that share nothing with who decided found: about each instant of the plan, and about the packing and its
-    bound (null where the strategy is not `optimal`). Money over the horizon; no fault = verified."""
+    """What checkers that share nothing with who decided found: about each instant of the plan and what it comes to
+    (`plan_objective`; null where nothing is claimed of that; `partial`: for it is not all of the packing), and about the packing and its bound (null where the strategy is
+    not `optimal`; `relief`: of those in which every cloud VM is kept). Money over the horizon; no fault = verified."""
 
     plan_faults: list[str]
     plan_checked_s: float
+    plan_objective: float | None = None
+    partial: bool = False
+    relief: bool = False
     packing_faults: list[str] = []
     objective: float | None = None
     lower_bound: float | None = None
