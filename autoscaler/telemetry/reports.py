@@ -141,8 +141,9 @@ class Objective(Report):
 
 class CertifiedReport(Report):
     """What checkers that share nothing with who decided found: about each instant of the plan and what it comes to
-    (`plan_objective`; null where nothing is claimed of that; `partial`: for it is not all of the packing), and about the packing and its bound (null where the strategy is
-    not `optimal`; `relief`: of those in which every cloud VM is kept). Money over the horizon; no fault = verified."""
+    (`plan_objective`; null where nothing is claimed of that; `partial`: for it is not all of the packing), and about the
+    packing and its bound (null where the strategy is not `optimal`; `relief`: of those in which every cloud VM is kept).
+    Money over the horizon; no fault = verified."""
 
     plan_faults: list[str]
     plan_checked_s: float
