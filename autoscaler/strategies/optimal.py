@@ -31,6 +31,9 @@ from autoscaler.strategies.weighed import Scales
 from autoscaler.strategies.worth import pays
 
 LEAST_ODDS, MOST_ODDS = 0.8, 0.99  # of the high quantile that a spread is made from: a median says nothing of it
+IN_HASTE = (
+    10  # relief is looked for with so much less effort: everybody but a few stays, and it may be needed at every tick
+)
 SEED = 1  # of the optimiser's chance: the same snapshot gets the same answer
 
 
@@ -126,7 +129,8 @@ class Optimal:
         problem = question.problem
         if must_move(problem):
             relief = replace(problem, fixed=np.ones(problem.bins, dtype=np.bool_))
-            found = solve(relief, Effort(self.boxes, self.exchanges, self.trials, 0.002), SEED)
+            effort = Effort(self.boxes, self.exchanges // IN_HASTE, self.trials // IN_HASTE, 0.002)
+            found = solve(relief, effort, SEED)
             if found.packing is None:
                 return [], None, ()
             why = "some cannot stay together where they are, and this is the cheapest relief"
