@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from autoscaler.policylang.numbers import Written
     from autoscaler.tune.evidence import Evidence
+    from autoscaler.tune.folds import Fold
     from autoscaler.tune.session import Session
     from autoscaler.tune.study import Watch
 
@@ -37,9 +38,9 @@ def list_numbers(written: Written) -> None:
 
 @contextmanager
 def progress(session: Session) -> Iterator[Watch]:
-    """A bar with the time left, where somebody is there to see it."""
+    """A bar with the time left, where somebody is there to see it; in a log a line at each tenth of a fold."""
     if not sys.stderr.isatty():
-        yield lambda _fold, _done: None
+        yield lambda fold, done: _logged(session, fold, done)
         return
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
@@ -48,6 +49,11 @@ def progress(session: Session) -> Iterator[Watch]:
     with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
         tasks = [bar.add_task(f"fold {number}", total=None) for number in range(1, session.folds + 1)]
         yield lambda fold, done: bar.update(tasks[fold.number - 1], completed=done, total=fold.trials)
+
+
+def _logged(session: Session, fold: Fold, done: int) -> None:
+    if done and (done == fold.trials or done % max(1, fold.trials // 10) == 0):
+        print(f"fold {fold.number} of {session.folds}: {done} of {fold.trials} trials", file=sys.stderr, flush=True)
 
 
 def write(found: Evidence, out: Path | None, plot: Path | None) -> None:
