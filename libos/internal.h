@@ -81,6 +81,7 @@ struct memory_count memory_count(void);
 size_t memory_hide(size_t keep);       /* unmap and hide free pages but for `keep`; may wait */
 size_t memory_claim(void);             /* populate free pages that a move left behind; may wait; how many */
 size_t memory_give_back(size_t pages); /* to Xen: how many went */
+void memory_give_again(void); /* after a move */
 size_t memory_take_back(size_t pages);
 
 /* kernel/heap.c */
@@ -156,6 +157,7 @@ int xenstore_remove(const char *path);
 int xenstore_list(const char *path, char *names, size_t size); /* each ended by 0 */
 int xenstore_begin(uint32_t *transaction);
 int xenstore_end(uint32_t transaction, bool commit); /* -EAGAIN: do it again */
+int xenstore_read_in(uint32_t transaction, const char *path, char *value, size_t size);
 int xenstore_write_in(uint32_t transaction, const char *path, const char *value);
 struct xenstore_key { const char *name; char value[24]; };
 int xenstore_write_all(const char *directory, const struct xenstore_key *keys, size_t count); /* one wait for all */

@@ -50,25 +50,29 @@ static void publish(void)
         event_notify(channel);
 }
 
+/* Until none is left after "wake me" was said: who takes the last answer in may not be who waits for it. It comes to an
+ * end, as there are no more answers than requests. */
 static void take_answers(void)
 {
-    RING_IDX produced = read_once(ring.sring->rsp_prod);
-    if (produced - ring.rsp_cons > RING_SIZE(&ring)) {
-        blkfront_gone();
-        console_print("flexcapsule: the disk's backend broke its ring: not used any more\n");
-        return;
+    RING_IDX produced;
+    while ((produced = read_once(ring.sring->rsp_prod)) != ring.rsp_cons) {
+        if (produced - ring.rsp_cons > ring.req_prod_pvt - ring.rsp_cons) {
+            blkfront_gone();
+            console_print("flexcapsule: the disk's backend broke its ring: not used any more\n");
+            return;
+        }
+        read_fence();
+        for (; ring.rsp_cons != produced; ring.rsp_cons++) {
+            blkif_response_t response = read_once(*RING_GET_RESPONSE(&ring, ring.rsp_cons));
+            if (response.id >= SLOTS || slots[response.id].state != SLOT_BUSY)
+                continue; /* an answer to nothing we asked */
+            slots[response.id].state = SLOT_DONE;
+            slots[response.id].result = response.status == BLKIF_RSP_OKAY ? 0
+                                      : response.status == BLKIF_RSP_EOPNOTSUPP ? -EOPNOTSUPP : -EIO;
+        }
+        ring.sring->rsp_event = ring.rsp_cons + 1;
+        memory_fence();
     }
-    read_fence();
-    for (; ring.rsp_cons != produced; ring.rsp_cons++) {
-        blkif_response_t response = read_once(*RING_GET_RESPONSE(&ring, ring.rsp_cons));
-        if (response.id >= SLOTS || slots[response.id].state != SLOT_BUSY)
-            continue; /* an answer to nothing we asked */
-        slots[response.id].state = SLOT_DONE;
-        slots[response.id].result = response.status == BLKIF_RSP_OKAY ? 0
-                                  : response.status == BLKIF_RSP_EOPNOTSUPP ? -EOPNOTSUPP : -EIO;
-    }
-    ring.sring->rsp_event = ring.rsp_cons + 1;
-    memory_fence();
 }
 
 static void on_event(void *unused)

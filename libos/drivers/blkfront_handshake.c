@@ -9,7 +9,7 @@
 
 static struct xenbus_link link;
 static char device[48], backend[112];
-static bool moved, connected;
+static bool moved, connected, gone;
 
 /* The state last, as the network does it. */
 static int write_keys(int grant, int port)
@@ -52,25 +52,36 @@ static void open_ring(void)
         write_keys(grant, port);
 }
 
+/* A backend that closes is gone, connected before or not; so is one that was connected and is not in XenStore any more. */
 static void follow(void)
 {
-    int state = xenbus_state(backend);
-    if (state == XenbusStateConnected && !connected && !moved) {
+    long state;
+    int found = xenbus_read_number(backend, "state", XenbusStateUnknown, &state);
+    if (moved || gone)
+        return;
+    if (state == XenbusStateConnected && !connected) {
         connect_rings();
-    } else if ((state == XenbusStateClosing || state == XenbusStateClosed) && connected && !moved) {
+    } else if (state == XenbusStateClosing || state == XenbusStateClosed || (found == -ENOENT && connected)) {
+        gone = true;
         blkfront_gone();
         xenbus_set_state(device, XenbusStateClosed);
     }
+}
+
+/* One turn of the handshake, which begins anew whenever a move came in between. */
+static void turn(void)
+{
+    if (moved && !gone)
+        open_ring();
+    follow();
 }
 
 static void attend(void *unused)
 {
     (void)unused;
     for (;;) {
-        if (moved)
-            open_ring();
-        follow();
-        if (!moved)
+        turn();
+        if (!moved || gone)
             xenbus_await_change(&link);
     }
 }
@@ -100,10 +111,8 @@ void block_start(void)
     if (!blkfront_memory())
         panic("no memory for the disk's buffers");
     open_ring();
-    while (!connected) {
-        follow();
-        if (!connected)
+    for (turn(); !connected && !gone; turn())
+        if (!moved)
             xenbus_await_change(&link);
-    }
     thread_create("blkfront", attend, NULL);
 }

@@ -104,8 +104,12 @@ void receive_loop(void *unused)
     for (;;) {
         while (netfront_flows()) {
             transmit_reap();
-            if (!netfront_flows() || receive())
+            if (!netfront_flows())
                 continue;
+            if (receive()) {
+                thread_breathe(); /* a backend that always has one more may not keep the others from running */
+                continue;
+            }
             ring.sring->rsp_event = ring.rsp_cons + 1;
             memory_fence(); /* say "wake me" before looking for the last time */
             if (read_once(ring.sring->rsp_prod) == ring.rsp_cons)

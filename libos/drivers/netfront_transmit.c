@@ -81,24 +81,26 @@ static void forget_slot(unsigned slot)
         }
 }
 
-/* Responses free their slots. A number out of range, or of a slot that is not busy, frees nothing. */
+/* Responses, never more than requests, free their slots. A number out of range, or of a slot that is not busy, frees none. */
 void transmit_reap(void)
 {
-    RING_IDX produced = read_once(ring.sring->rsp_prod);
-    if (produced - ring.rsp_cons > RING_SIZE(&ring)) {
-        netfront_broken();
-        console_print("flexcapsule: the network's backend broke its ring (tx %u of %u): not used any more\n",
-                      produced, ring.rsp_cons);
-        return;
+    RING_IDX produced;
+    while ((produced = read_once(ring.sring->rsp_prod)) != ring.rsp_cons) {
+        if (produced - ring.rsp_cons > ring.req_prod_pvt - ring.rsp_cons) {
+            netfront_broken();
+            console_print("flexcapsule: the network's backend broke its ring (tx %u of %u): not used any more\n",
+                          produced, ring.rsp_cons);
+            return;
+        }
+        read_fence();
+        for (; ring.rsp_cons != produced; ring.rsp_cons++) {
+            netif_tx_response_t response = read_once(*RING_GET_RESPONSE(&ring, ring.rsp_cons));
+            if (response.status != NETIF_RSP_NULL && response.id < SLOTS)
+                forget_slot(response.id);
+        }
+        ring.sring->rsp_event = ring.rsp_cons + 1;
+        memory_fence(); /* say "wake me" before looking for the last time */
     }
-    read_fence();
-    for (; ring.rsp_cons != produced; ring.rsp_cons++) {
-        netif_tx_response_t response = read_once(*RING_GET_RESPONSE(&ring, ring.rsp_cons));
-        if (response.status != NETIF_RSP_NULL && response.id < SLOTS)
-            forget_slot(response.id);
-    }
-    ring.sring->rsp_event = ring.rsp_cons + 1;
-    memory_fence();
 }
 
 /* Before a suspend the backend is given a moment to answer for what it has: what stays unanswered is sent again by the

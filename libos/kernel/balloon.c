@@ -45,6 +45,7 @@ static void tend(void *unused)
         if (moved) {
             moved = false;
             lifecycle_await_settled();
+            memory_give_again();
             memory_claim();
         }
         if (target_changed) {

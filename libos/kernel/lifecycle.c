@@ -110,31 +110,37 @@ static void suspend(void)
     publish_channel();
 }
 
-static int acknowledge(char *command, size_t size)
+static bool understood(const char *command)
+{
+    return !strcmp(command, "suspend") || !strcmp(command, "poweroff") || !strcmp(command, "reboot")
+        || !strcmp(command, "halt");
+}
+
+/* Read and emptied in one: a request to suspend that is withdrawn at the last moment is either ours, or was never there.
+ * What is not understood is left for the toolstack to see. Returns whether there is something to obey. */
+static bool acknowledge(char *command, size_t size)
 {
     uint32_t transaction;
-    int result;
+    bool ours;
+    int ended;
     do {
-        result = xenstore_read("control/shutdown", command, size);
-        if (result <= 0)
-            return result;
-        if ((result = xenstore_begin(&transaction)) != 0)
-            return result;
-        result = xenstore_write_in(transaction, "control/shutdown", "");
-        if (xenstore_end(transaction, result == 0) == -EAGAIN)
-            result = -EAGAIN;
-    } while (result == -EAGAIN);
-    return result;
+        if (xenstore_begin(&transaction) != 0)
+            return false;
+        ours = xenstore_read_in(transaction, "control/shutdown", command, size) > 0 && understood(command)
+            && xenstore_write_in(transaction, "control/shutdown", "") == 0;
+        ended = xenstore_end(transaction, ours);
+    } while (ended == -EAGAIN);
+    return ours && ended == 0;
 }
 
 static void obey(void)
 {
     char command[16] = "";
-    if (acknowledge(command, sizeof command) != 0 || !*command)
+    if (!acknowledge(command, sizeof command))
         return; /* the watch fires on being set, and again when we acknowledge */
     if (!strcmp(command, "suspend")) {
         suspend();
-    } else if (!strcmp(command, "poweroff") || !strcmp(command, "reboot") || !strcmp(command, "halt")) {
+    } else {
         off_reason = !strcmp(command, "reboot") ? SHUTDOWN_reboot : SHUTDOWN_poweroff;
         if (on_poweroff)
             on_poweroff();

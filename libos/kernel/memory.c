@@ -161,11 +161,28 @@ size_t memory_claim(void)
     return claimed;
 }
 
-/* Only free pages go. Pages that a move brought back though they were given away (the toolstack had sent them before)
- * go again. */
+static void give(pfn_t pfn)
+{
+    p2m_show(pfn);
+    xen_pfn_t frame = p2m_frame(pfn);
+    p2m_absent(pfn);
+    struct xen_memory_reservation gift = {.nr_extents = 1, .domid = DOMID_SELF};
+    set_xen_guest_handle(gift.extent_start, &frame);
+    if (HYPERCALL2(memory_op, XENMEM_decrease_reservation, &gift) != 1)
+        panic("Xen would not take page %#lx back", pfn);
+}
+
+/* Pages that a move brought back though they were given away: the toolstack had sent them before. */
+void memory_give_again(void)
+{
+    for (pfn_t pfn = 1; pfn < p2m_count(); pfn++)
+        if (bitmap_get(ballooned, pfn) && p2m_presence(pfn) != PAGE_ABSENT)
+            give(pfn);
+}
+
+/* Only free pages go. */
 size_t memory_give_back(size_t pages)
 {
-    static xen_pfn_t frames[CHUNK];
     size_t gone = 0;
     for (pfn_t pfn = p2m_count() - 1; pfn > 0 && gone < pages; pfn--) {
         if (bitmap_get(used, pfn))
@@ -173,15 +190,8 @@ size_t memory_give_back(size_t pages)
         if (bitmap_get(mapped, pfn))
             pagetable_map(pfn, 1, MAP_NOTHING);
         bitmap_clear(mapped, pfn);
-        if (p2m_presence(pfn) != PAGE_ABSENT) {
-            p2m_show(pfn);
-            frames[0] = p2m_frame(pfn);
-            p2m_absent(pfn);
-            struct xen_memory_reservation gift = {.nr_extents = 1, .domid = DOMID_SELF};
-            set_xen_guest_handle(gift.extent_start, frames);
-            if (HYPERCALL2(memory_op, XENMEM_decrease_reservation, &gift) != 1)
-                panic("Xen would not take page %#lx back", pfn);
-        }
+        if (p2m_presence(pfn) != PAGE_ABSENT)
+            give(pfn);
         bitmap_set(used, pfn);
         bitmap_set(ballooned, pfn);
         gone++;

@@ -18,10 +18,12 @@ int xenstore_error(const char *name)
     return -EIO;
 }
 
-int xenstore_read(const char *path, char *value, size_t size)
+int xenstore_read_in(uint32_t transaction, const char *path, char *value, size_t size)
 {
-    return xenstore_ask(XS_READ, 0, path, strlen(path) + 1, "", 0, value, size);
+    return xenstore_ask(XS_READ, transaction, path, strlen(path) + 1, "", 0, value, size);
 }
+
+int xenstore_read(const char *path, char *value, size_t size) { return xenstore_read_in(0, path, value, size); }
 
 int xenstore_write_in(uint32_t transaction, const char *path, const char *value)
 {
