@@ -35,7 +35,8 @@ def told(capsys, arguments, code=0):
 
 class TestOneMachine:
     def test_a_table_a_picture_and_a_policy_that_check_reads(self, load, tmp_path, capsys):
-        out = told(capsys, call(load, "-j", "1", "--out", "best.yaml", "--plot", "best.svg")).out
+        out, progress = told(capsys, call(load, "-j", "1", "--out", "best.yaml", "--plot", "best.svg"))
+        assert progress.splitlines()[-1] == "fold 2 of 2: 3 of 3 trials"
         assert "*" in out
         assert "verdict: " in out
         assert "fold 2, tuned on 0-2 h (3 trials), judged on 2-3 h" in out.replace("\n      ", " ")
