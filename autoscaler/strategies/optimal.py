@@ -25,7 +25,7 @@ from autoscaler.strategies.demand import Demand, expected_shortfall
 from autoscaler.strategies.foresight import FORECAST_DOC, ForecastName, expected, foresee, lead_s
 from autoscaler.strategies.parameters import count, fraction, ratio
 from autoscaler.strategies.promised import kept_promise
-from autoscaler.strategies.question import HOUR_S, Question, Room, Weights, ask, must_move
+from autoscaler.strategies.question import HOUR_S, Question, Room, Weights, ask, must_move, relief
 from autoscaler.strategies.replicas import Replicas
 from autoscaler.strategies.weighed import Scales
 from autoscaler.strategies.worth import pays
@@ -128,14 +128,14 @@ class Optimal:
         """Relief alone where somebody has to leave; otherwise the optimum, if it pays."""
         problem = question.problem
         if must_move(problem):
-            relief = replace(problem, fixed=np.ones(problem.bins, dtype=np.bool_))
+            eased = relief(problem)
             effort = Effort(self.boxes, self.exchanges // IN_HASTE, self.trials // IN_HASTE, 0.002)
-            found = solve(relief, effort, SEED)
+            found = solve(eased, effort, SEED)
             if found.packing is None:
                 return [], None, ()
             why = "some cannot stay together where they are, and this is the cheapest relief"
             bound = Certificate(found.objective, found.lower_bound)
-            asked = Question(relief, question.rows)
+            asked = Question(eased, question.rows)
             script = Script(snapshot, asked, found.packing, why, _evidence(found))
             return script.proposals(), bound, Scales(snapshot, asked).relieving(found)
         hopeless = self._hopeless(question)

@@ -6,7 +6,7 @@ where it is; everything else may move for its price. No answer may be here.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -89,17 +89,35 @@ class Question:
 
 def must_move(problem: Problem) -> bool:
     """Whether somebody cannot stay: too full a bin, or company that is not allowed."""
+    return bool(crowded(problem).any())
+
+
+def crowded(problem: Problem) -> BoolArray:
+    """(bins,) those that somebody has to leave."""
     placed = problem.present != NOWHERE
     used = np.zeros_like(problem.bin_capacity)
     np.add.at(used, problem.present[placed], problem.demand[placed])
-    if (used > problem.bin_capacity * (1 + 1e-9)).any():
-        return True
+    found: BoolArray = np.asarray((used > problem.bin_capacity * (1 + 1e-9)).any(axis=1), dtype=np.bool_)
     one, other = problem.present[problem.apart[:, 0]], problem.present[problem.apart[:, 1]]
-    if ((one == other) & (one != NOWHERE)).any():
-        return True
+    found[one[(one == other) & (one != NOWHERE)]] = True
     labelled = placed & (problem.tenant != NOWHERE)
     sharing = np.unique(np.stack([problem.present[labelled], problem.tenant[labelled]], axis=1), axis=0)
-    return bool(len(np.unique(sharing[:, 0])) < len(sharing))
+    rows, tenants = np.unique(sharing[:, 0], return_counts=True)
+    found[rows[tenants > 1]] = True
+    return np.asarray(found)
+
+
+def relief(problem: Problem) -> Problem:
+    """Only who is where somebody has to leave may move, nobody goes there, and nothing is released: what each move needs is
+    there already, or is rented. Exchanges with cloud VMs that are full would be cheaper, and each half of one is refused."""
+    full = crowded(problem)
+    elsewhere = (problem.present != NOWHERE) & ~full[problem.present]
+    return replace(
+        problem,
+        fixed=np.ones(problem.bins, dtype=np.bool_),
+        closed=problem.closed | full,
+        pinned=np.where(elsewhere, problem.present, problem.pinned),
+    )
 
 
 def ask(

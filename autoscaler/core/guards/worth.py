@@ -17,7 +17,7 @@ ROUNDING = 1e-9  # sums of floats may differ in the last digit
 
 
 def downtime_budget(case: Case) -> Denial | None:
-    """The longest pause to be expected, on top of those of the last 24 h, stays within what the app VM (or the policy) allows."""
+    """The pause to be expected (for a saving: the longest), on top of those of the last 24 h, stays within what the app VM (or the policy) allows."""
     over = [short for move in case.effect.moves if (short := _short(case, move.app_vm)) is not None]
     if not over:
         return None
@@ -58,7 +58,8 @@ def _short(case: Case, name: str) -> Short | None:
     if allowed_s is None:
         return None
     spent_s = case.standing.ledger.downtime_s(name, case.now)
-    pause_s = longest_pause_s(name, case.snapshot, case.policy.limits)
+    saves = case.action.saves_money  # a saving can wait for a quiet window, an overload cannot
+    pause_s = longest_pause_s(name, case.snapshot, case.policy.limits) if saves else case.prediction(name).downtime_s
     short = Short(name, "limits" if own is None else name, allowed_s, spent_s, pause_s)
     return short if short.needed_s > allowed_s + ROUNDING else None
 

@@ -377,8 +377,9 @@ def test_the_pause_counted_is_of_the_most_it_dirtied_lately_on_a_link_that_other
     """1000 MiB in use. Half the link's 125 MB/s: what dirties 125 MB/s is not caught up with, 50 MB/s hardly."""
     seen = cluster({"X": [app("a", mib=2000, downtime_budget_s=9.0)], "Y": []}, sizes={"Y": "large"}, dirty=125e6)
     whole = 1000 * MIB / 62.5e6
-    (denial,) = judged(seen, separate("X", "a>Y"))
+    (denial,) = judged(seen, consolidate("X", "a>Y"))
     assert denial[1] == f"a may be paused {0.2 + whole:.2f} s on top of 0.00 s in 24 h, budget 9.00 s"
+    assert judged(seen, separate("X", "a>Y")) == []  # relief: by the newest sample and the whole link, 8.6 s
     calm_again = replace(snapshot(seen), usage={**snapshot(seen).usage, DIRTY: np.array([[50e6, np.nan, 0.0]])})
     assert longest_pause_s("a", calm_again, FREE) == pytest.approx(0.2 + whole * (50 / 62.5) ** 5)
     alone = replace(FREE, parallel_migrations_per_cloud_vm=1)
