@@ -35,7 +35,7 @@ from autoscaler.telemetry.http import Desk, application
 from autoscaler.telemetry.view import Observatory
 from benchmarks.result import result, write
 from benchmarks.scrape.asker import scrape
-from benchmarks.tick.__main__ import STRATEGY
+from benchmarks.tick.__main__ import STRATEGIES
 from benchmarks.tick.scene import CATALOGUE, observations
 
 KINDS = ("quiet", "once", "always", "judged")
@@ -67,7 +67,7 @@ class Turns:
         self.observatory = Observatory(self.engine)
         first, self._second, *_ = observations(app_vms, seed, 3)
         self._tell(first)
-        self.engine.handle(PolicyChanged(0.0, Policy("scrape", STRATEGY, limits=Limits()), id="e0"))
+        self.engine.handle(PolicyChanged(0.0, Policy("scrape", STRATEGIES["composite"], limits=Limits()), id="e0"))
         self.observatory.publish(first.at)
         self._begin = replace(self.engine.state, totals=deepcopy(self.engine.state.totals))
 
