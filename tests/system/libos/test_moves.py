@@ -143,15 +143,18 @@ def test_what_is_not_in_use_is_not_sent_and_is_there_again(lab, app_vm) -> None:
 def test_httpd_answers_every_request_while_it_moves(lab, app_vm) -> None:
     """A fixed rate of requests, whether the earlier ones are answered or not: half on one connection that stays, half on new ones."""
     page = "<h1>still here</h1>\n"
-    over, failures, asked = threading.Event(), [], []
+    over, failures, asked, answered, staying_sockets = threading.Event(), [], [], [], set()
 
     def ask(connection: http.client.HTTPConnection) -> None:
         try:
             connection.request("GET", "/")
-            if connection.getresponse().read().decode() != page:
-                failures.append("another page")
-        except OSError as error:
+            (answered if connection.getresponse().read().decode() == page else failures).append("a page")
+        except (OSError, http.client.HTTPException) as error:
             failures.append(repr(error))
+
+    def ask_again(staying: http.client.HTTPConnection) -> None:
+        ask(staying)
+        staying_sockets.add(staying.sock)  # None where the server closed it
 
     def ask_anew(address: str) -> None:
         connection = http.client.HTTPConnection(address, timeout=60)
@@ -163,7 +166,7 @@ def test_httpd_answers_every_request_while_it_moves(lab, app_vm) -> None:
         with ThreadPoolExecutor(1) as one, ThreadPoolExecutor(64) as many:
             while not over.wait(1 / RATE_PER_S):
                 asked.append(time.monotonic())
-                one.submit(ask, staying) if len(asked) % 2 else many.submit(ask_anew, address)
+                one.submit(ask_again, staying) if len(asked) % 2 else many.submit(ask_anew, address)
         staying.close()
 
     with app_vm("httpd", memory_mib=8, files={"www/index.html": page}) as running:
@@ -177,6 +180,9 @@ def test_httpd_answers_every_request_while_it_moves(lab, app_vm) -> None:
             over.set()
             client.join()
     assert failures == []
+    assert len(answered) == len(asked)
+    assert len(staying_sockets) == 1
+    assert None not in staying_sockets, "it did not stay"
     assert len(asked) > 0.8 * RATE_PER_S * (asked[-1] - asked[0]), "the rate was not kept"
     assert asked[-1] - asked[0] > MOVES
 
