@@ -31,9 +31,7 @@ from autoscaler.strategies.weighed import Scales
 from autoscaler.strategies.worth import pays
 
 LEAST_ODDS, MOST_ODDS = 0.8, 0.99  # of the high quantile that a spread is made from: a median says nothing of it
-IN_HASTE = (
-    10  # relief is looked for with so much less effort: everybody but a few stays, and it may be needed at every tick
-)
+IN_HASTE = 10  # relief takes so much less effort: all but a few stay, and it may be needed at every tick
 SEED = 1  # of the optimiser's chance: the same snapshot gets the same answer
 
 

@@ -19,9 +19,7 @@ from autoscaler.strategies.reading import app_vms_at_rest, cloud_vms_at_rest
 
 HOUR_S = 3600.0
 GIB = float(1 << 30)
-LINK_SHARED_BY = (
-    Limits().parallel_migrations_per_cloud_vm
-)  # migrations at once at one end, unless a policy says otherwise
+LINK_SHARED_BY = Limits().parallel_migrations_per_cloud_vm  # unless a policy says otherwise
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,8 +198,8 @@ def _pinned(snapshot: Snapshot, rows: IntArray, place: IntArray, held: BoolArray
 
 def _moving(snapshot: Snapshot, rows: IntArray, weights: Weights) -> FloatArray:
     """(rows,) money for one migration each: its pause, its duration, its bytes, by the migration model, as if it dirtied as
-    much as ever in the window and shared the link. Who may be paused for longer than `longest_pause_s` costs an hour of the
-    dearest size on top: no saving is worth that, relief may have no choice."""
+    much as ever in the window and shared the link. Who may be paused for longer than `longest_pause_s` costs the
+    dearest size over the horizon on top: no saving is worth that, relief may have no choice."""
     memory, dirty = snapshot.memory_in_use_bytes[rows], snapshot.dirtied_most_bytes_per_s[rows]
     told, factors = predict_all(memory, dirty, weights.bandwidth_bytes_per_s / LINK_SHARED_BY), snapshot.correction
     pause_s = told.downtime_s * factors.downtime.factor

@@ -9,9 +9,7 @@ from typing import Any
 WIDTH, HEIGHT, MARGIN, BASE = 360, 260, 56, 210
 STYLE = "font-family:sans-serif;font-size:11px;fill:#333"
 COLOURS = ("#2a6f97", "#c1121f")  # one for each kind of guest
-PUBLISHED_GAP_S = (
-    0.2  # the published system's downtime on hardware, the same at every size: what the gap is to be flat like
-)
+PUBLISHED_GAP_S = 0.2  # the published system's downtime, on hardware and the same at every size
 
 
 def drawing(rows: Sequence[dict[str, Any]], condition: str) -> str:

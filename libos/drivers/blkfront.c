@@ -136,6 +136,8 @@ void blkfront_gone(void)
     wake_all(&freed);
 }
 
+bool blkfront_is_gone(void) { return gone; }
+
 void blkfront_pause(bool now)
 {
     paused = now;

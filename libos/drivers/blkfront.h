@@ -10,5 +10,6 @@ void blkfront_connected(uint64_t sectors, bool can_flush, bool read_only);
 void blkfront_close(bool grants_alive);
 void blkfront_pause(bool paused);
 void blkfront_gone(void); /* for good: requests fail instead of waiting */
+bool blkfront_is_gone(void);
 
 #endif

@@ -9,7 +9,7 @@
 
 static struct xenbus_link link;
 static char device[48], backend[112];
-static bool moved, connected, gone;
+static bool moved, connected;
 
 /* The state last, as the network does it. */
 static int write_keys(int grant, int port)
@@ -57,12 +57,11 @@ static void follow(void)
 {
     long state;
     int found = xenbus_read_number(backend, "state", XenbusStateUnknown, &state);
-    if (moved || gone)
+    if (moved || blkfront_is_gone())
         return;
     if (state == XenbusStateConnected && !connected) {
         connect_rings();
     } else if (state == XenbusStateClosing || state == XenbusStateClosed || (found == -ENOENT && connected)) {
-        gone = true;
         blkfront_gone();
         xenbus_set_state(device, XenbusStateClosed);
     }
@@ -71,7 +70,7 @@ static void follow(void)
 /* One turn of the handshake, which begins anew whenever a move came in between. */
 static void turn(void)
 {
-    if (moved && !gone)
+    if (moved && !blkfront_is_gone())
         open_ring();
     follow();
 }
@@ -81,7 +80,7 @@ static void attend(void *unused)
     (void)unused;
     for (;;) {
         turn();
-        if (!moved || gone)
+        if (!moved || blkfront_is_gone())
             xenbus_await_change(&link);
     }
 }
@@ -111,7 +110,7 @@ void block_start(void)
     if (!blkfront_memory())
         panic("no memory for the disk's buffers");
     open_ring();
-    for (turn(); !connected && !gone; turn())
+    for (turn(); !connected && !blkfront_is_gone(); turn())
         if (!moved)
             xenbus_await_change(&link);
     thread_create("blkfront", attend, NULL);
