@@ -46,8 +46,9 @@ system: .venv/.live ## the tests that need root and real parts of the machine
 
 # On two cores without KVM all of `system` takes most of an hour. Left to it alone: deaths of controllers and agents at every
 # point, a lab that grows while things die, a cloud VM that boots after its death, two labs side by side, an image built a second time,
-# stop-and-copy on another Xen, both command lines on a console, the demonstration.
+# both command lines on a console, the demonstration.
 SHORT := tests/system/lab tests/system/libos tests/system/monitoring tests/system/replay \
+         tests/system/live/test_without_shadow_paging.py \
          tests/system/live/test_agent.py::test_httpd_is_run_to_its_first_answer_seen_paused_saved_and_stopped \
          tests/system/live/test_agent.py::test_exit_status_out_of_memory_panic_and_kill_are_told_apart \
          --ignore=tests/system/lab/test_expansion.py --ignore=tests/system/lab/test_restart.py \
