@@ -21,6 +21,11 @@ MIB = 2**20
 RATE_PER_S = 20
 
 
+def cases(*all_):
+    """Of a test; the short form sees the last of them only."""
+    return all_ if MOVES >= 4 else all_[-1:]
+
+
 def state(address: str) -> tuple[int, int, int, int]:
     """pulse's counter, both clocks in ns, and the moves it has survived."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as asking:
@@ -64,7 +69,7 @@ def test_pulse_moves_there_and_back_and_loses_nothing(lab, app_vm) -> None:
         assert "backwards" not in running.console()
 
 
-@pytest.mark.parametrize("sent_bytes", [300_000, 1_200_000, 1_600_000])
+@pytest.mark.parametrize("sent_bytes", cases(300_000, 1_200_000, 1_600_000))
 def test_a_live_move_that_breaks_leaves_it_where_it_was(lab, app_vm, sent_bytes: int) -> None:
     """In the first pass, late in it, and about when it is suspended: the stream ends, and the toolstack gives up or resumes it."""
     with app_vm("pulse", memory_mib=16) as running:
@@ -222,11 +227,7 @@ def test_a_disk_is_written_across_a_checkpoint_and_a_restore(lab, app_vm, loop_d
 
 
 @pytest.mark.parametrize(
-    "away",
-    [
-        "xl block-detach {name} xvda",
-        "xenstore-rm /local/domain/0/backend/vbd/$(xl domid {name})",
-    ],
+    "away", cases("xl block-detach {name} xvda", "xenstore-rm /local/domain/0/backend/vbd/$(xl domid {name})")
 )
 def test_a_disk_that_goes_away_while_it_is_written_is_an_error_and_not_a_wait(
     lab, app_vm, loop_disk, away: str
@@ -241,7 +242,7 @@ def test_a_disk_that_goes_away_while_it_is_written_is_an_error_and_not_a_wait(
         assert "panic" not in running.console()
 
 
-@pytest.mark.parametrize("garbage", ["suspendd", "", "\\x01\\xff", "poweroff" * 60])
+@pytest.mark.parametrize("garbage", cases("suspendd", "", "\\x01\\xff", "poweroff" * 60))
 def test_garbage_in_xenstore_is_ignored(lab, app_vm, garbage: str) -> None:
     with app_vm("pulse", memory_mib=8) as running:
         running.await_line("a beat every")
