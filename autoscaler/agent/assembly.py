@@ -49,6 +49,7 @@ class Agent:
         while not until.is_set():
             with suppress(TimeoutError):
                 await asyncio.wait_for(woken.wait(), max(0.0, sample_at - loop.time()))
+            await self._undisturbed()
             woken.clear()
             began = loop.time()
             sample = began >= sample_at
@@ -64,10 +65,15 @@ class Agent:
         answer."""
         keeper = self.bench.keeper
         while True:
+            await self._undisturbed()
             if self.handovers is not None:
                 await self.handovers.resolve()
             await asyncio.to_thread(lambda: keeper.logs.shorten(keeper.hypervisor.written()))
             await asyncio.sleep(RESOLVE_EVERY_S)
+
+    async def _undisturbed(self) -> None:
+        if self.handovers is not None:
+            await self.handovers.quiet.over()
 
     async def _look(self, *, sample: bool) -> None:
         try:

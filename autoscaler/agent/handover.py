@@ -19,6 +19,7 @@ from autoscaler.agent import handover_rules as rules
 from autoscaler.agent import handover_stream
 from autoscaler.agent.handover_halves import Halves
 from autoscaler.agent.handover_passenger import Passenger
+from autoscaler.agent.handover_quiet import Quiet
 from autoscaler.agent.handover_receiving import Household, Receiving
 from autoscaler.agent.handover_records import Record, Records, handover_id
 from autoscaler.agent.handover_sending import Passed, Sending, outcome
@@ -74,8 +75,9 @@ class Handovers:
         self._sending: dict[str, asyncio.Task[Any]] = {}
         self._lane = asyncio.Lock()  # one app VM leaves at a time: two would only make each other's pause longer
         self._rate_bytes_per_s, self._last_pass_s = RATE_BYTES_PER_S, LAST_PASS_S
+        self.quiet = Quiet()
         self._receiving = Receiving(
-            self._records, halves, household, self._boot, streams, lambda point: watch(COMING, point)
+            self._records, halves, self.quiet, household, self._boot, streams, lambda point: watch(COMING, point)
         )
         self._settling = Settling(self._records, halves, self._receiving, calling, self._boot, patience_s)
         self._connections = asyncio.Semaphore(CONNECTIONS_MOST)
@@ -128,14 +130,17 @@ class Handovers:
             passed = Passed(lambda point: self._watch(GOING, point))
             passed("prepared")
             sending = Sending(
-                self._records, self._halves, self._calling(), self._boot, self._streams, passed, self._patience_s
-            )
+                self._records, self._halves, self.quiet, self._calling(), self._boot, self._streams, passed,
+                self._patience_s,
+            )  # fmt: skip
             try:
                 await sending.run(record, passenger, live=live)
                 self._learn(self._records.get(GOING, handover))
             except (LinkError, ActuationError, OSError) as error:
                 log.warning("handover %s of %s to %s: %s", handover, passenger.name, move.target, error)
                 self._records.change(self._records.get(GOING, handover), reason=str(error))
+            finally:
+                self.quiet.end(handover)
 
     def _release_earlier(self, app_vm: str) -> None:
         """Only the newest handover of an app VM may touch its half. Raises ActuationError where one is not over."""

@@ -15,6 +15,7 @@ from typing import Any, Protocol
 from autoscaler.agent import handover_rules as rules
 from autoscaler.agent.handover_halves import Berth, Halves
 from autoscaler.agent.handover_passenger import Passenger, read_passenger
+from autoscaler.agent.handover_quiet import Quiet
 from autoscaler.agent.handover_records import Record, Records
 from autoscaler.agent.handover_sending import Passed
 from autoscaler.agent.handover_wire import Link, LinkError
@@ -46,6 +47,7 @@ class Household(Protocol):
 class Receiving:
     records: Records
     halves: Halves
+    quiet: Quiet
     household: Household
     boot: str
     streams: Any
@@ -86,6 +88,7 @@ class Receiving:
             log.warning("handover %s of %s: %s", handover, passenger.name, error)
             self.revoke(handover, str(error))
         finally:
+            self.quiet.end(handover)
             self.driven.pop(handover, None)
             self.revoke(
                 handover, "the transfer broke"
@@ -134,25 +137,27 @@ class Receiving:
         async with self.streams.restoring(berth) as (helper, writer):
             await link.say("berth", boot=self.boot)
             passed("berth said")
-            await self._pour(link, helper, writer, passed)
+            await self._pour(link, record.id, helper, writer, passed)
             passed("filled")
-            await link.say("whole")
-            passed("whole said")
             record = await self._start(link, record, berth, helper.store_ring, passed)
             await link.say("accepted")
             passed("accepted said")
-        await self.halves.connected(berth.domid, passenger)
-        passed("connected")
+            await self.halves.connected(berth.domid, passenger)
+            passed("connected")
+        self.quiet.end(record.id)
         self.halves.complete(berth.domid, helper.store_ring, helper.console_ring)
         record = self.welcome(record, passenger)
         passed("running noted")
         await self._hear_over(link, record, passed)
 
-    async def _pour(self, link: Link, helper: Any, writer: Any, passed: Passed) -> None:
+    async def _pour(self, link: Link, handover: str, helper: Any, writer: Any, passed: Passed) -> None:
         """Everything up to the end, into the helper; and wait until it is whole."""
         attending = asyncio.create_task(helper.attend())
         try:
-            while isinstance(said := await link.hear_either(), bytes):
+            while isinstance(said := await link.hear_either(), bytes) or said["kind"] == "pausing":
+                if not isinstance(said, bytes):
+                    self.quiet.begin(handover)
+                    continue
                 passed("filling")
                 writer.write(said)
                 await writer.drain()

@@ -10,7 +10,7 @@ arriving half to start, and notes that durably before it says so; the arriving s
     leaving   PREPARED --all sent--> PERMITTED --heard "accepted"--> DONE        (its half is destroyed)
                   \\                      \\--heard "revoked", or the other cloud VM is gone--> CANCELLED
                    \\--anything broke---------------------------------------------------------> CANCELLED (its half resumes)
-    arriving  ARRIVING --heard the permission--> PERMITTED --started--> RUNNING
+    arriving  ARRIVING --whole, and permitted--> PERMITTED --started--> RUNNING
                   \\--anything broke, or it was asked and had not heard--> REVOKED            (its half is destroyed)
 
 Only PERMITTED on the leaving side can be in doubt; then it asks, until it hears or until the other cloud VM is known dead.
@@ -100,7 +100,8 @@ def arrive(state: Arriving, half: Half) -> Deed:
 
 
 def permit(state: Leaving) -> Leaving:
-    """All is sent and the arriving half is whole. Raises ValueError where the handover was cancelled meanwhile."""
+    """All is sent; whether it came whole the arriving side sees before it notes that it heard. Raises ValueError where the
+    handover was cancelled meanwhile."""
     if state is not Leaving.PREPARED:
         raise ValueError(f"a handover that is {state} cannot be permitted")
     return Leaving.PERMITTED

@@ -17,6 +17,7 @@ from typing import Any
 from autoscaler.agent import handover_rules as rules
 from autoscaler.agent.handover_halves import Halves
 from autoscaler.agent.handover_passenger import Passenger
+from autoscaler.agent.handover_quiet import Quiet
 from autoscaler.agent.handover_records import Record, Records
 from autoscaler.agent.handover_wire import Link, LinkError, connection, refused
 from autoscaler.errors import ActuationError
@@ -45,6 +46,7 @@ class Sending:
 
     records: Records
     halves: Halves
+    quiet: Quiet
     calling: ssl.SSLContext
     boot: str
     streams: Any
@@ -56,8 +58,6 @@ class Sending:
         async with connection(record.address, self.calling, record.peer, self.patience_s) as link:
             record = await self._offer(link, record, passenger)
             await self._stream(link, record, live=live)
-            await self._expect(link, "whole")
-            self.passed("whole")
             record = self.records.change(record, state=rules.permit(record.leaving))
             self.passed("permitted")
             await link.say("permit")
@@ -82,6 +82,8 @@ class Sending:
 
     async def _stream(self, link: Link, record: Record, *, live: bool) -> None:
         async def on_suspend() -> None:
+            await link.say("pausing")
+            self.quiet.begin(record.id)
             self.passed("suspend asked")
             await self.halves.suspend(record.domid)
             self.passed("suspended")

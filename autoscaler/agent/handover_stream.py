@@ -38,6 +38,7 @@ class HelperProcess:
         self._out, self._in, self._process = process.stdout, process.stdin, process
         self._on_suspend = on_suspend
         self._errors: list[str] = []
+        self.complete = asyncio.Event()  # also where it failed
         self.store_ring = self.console_ring = 0
 
     async def attend(self) -> None:
@@ -66,9 +67,14 @@ class HelperProcess:
             raise ActuationError(f"the save helper says something unknown ({kind}): is it Xen 4.17's?", temporary=False)
 
     def _end(self, result: int, error: int) -> None:
-        self._in.write(DONE)
+        self.complete.set()
         if result != 0:
             raise ActuationError(f"{self._words()}: {os.strerror(error) if error else result}", temporary=True)
+
+    def dismiss(self) -> None:
+        """It may end now. Until then one that has finished waits: ending takes time from whoever has to be quick."""
+        if self.complete.is_set() and not self._in.is_closing():
+            self._in.write(DONE)
 
     def _log(self, message: bytes) -> None:
         level, _ = struct.unpack_from("=II", message, 2)
@@ -78,6 +84,36 @@ class HelperProcess:
 
     def _words(self) -> str:
         return "; ".join(["the hypervisor's save or restore failed", *self._errors[-3:]])
+
+
+class Outflow:
+    """What a helper writes, to its end: which is when it says that it has finished, not when it lets go of the pipe."""
+
+    def __init__(self, descriptor: int, complete: asyncio.Event) -> None:
+        os.set_blocking(descriptor, False)
+        self._descriptor, self._complete = descriptor, complete
+
+    async def read(self, most_bytes: int) -> bytes:
+        """Some of it, as soon as there is some; b"" at the end."""
+        while True:
+            ended = self._complete.is_set()
+            try:
+                return os.read(self._descriptor, most_bytes)
+            except BlockingIOError:
+                if ended:
+                    return b""
+            await self._something()
+
+    async def _something(self) -> None:
+        loop, came = asyncio.get_running_loop(), asyncio.Event()
+        loop.add_reader(self._descriptor, came.set)
+        ended = asyncio.ensure_future(self._complete.wait())
+        ended.add_done_callback(lambda _: came.set())
+        try:
+            await came.wait()
+        finally:
+            loop.remove_reader(self._descriptor)
+            ended.cancel()
 
 
 def _strings(rest: bytes) -> list[str]:
@@ -92,7 +128,7 @@ def _strings(rest: bytes) -> list[str]:
 @asynccontextmanager
 async def saving(
     domid: int, *, live: bool, on_suspend: Callable[[], Awaitable[None]]
-) -> AsyncIterator[tuple[HelperProcess, asyncio.StreamReader]]:
+) -> AsyncIterator[tuple[HelperProcess, Outflow]]:
     """The helper that saves `domid`, and what it writes."""
     inlet, outlet = _pipe()
     try:
@@ -104,14 +140,12 @@ async def saving(
     finally:
         os.close(outlet)
     async with _ended(process):
-        reader = asyncio.StreamReader(limit=STRETCH_BYTES)
-        transport, _ = await asyncio.get_running_loop().connect_read_pipe(
-            lambda: asyncio.StreamReaderProtocol(reader), os.fdopen(inlet, "rb")
-        )
+        helper = HelperProcess(process, on_suspend)
         try:
-            yield HelperProcess(process, on_suspend), reader
+            yield helper, Outflow(inlet, helper.complete)
         finally:
-            transport.close()  # a helper that still writes fails, and cleans up behind itself
+            helper.dismiss()
+            os.close(inlet)  # a helper that still writes fails, and cleans up behind itself
 
 
 @asynccontextmanager
@@ -128,9 +162,11 @@ async def restoring(berth: Berth) -> AsyncIterator[tuple[HelperProcess, asyncio.
         os.close(inlet)
     async with _ended(process):
         writer = await _writer(outlet)
+        helper = HelperProcess(process, None)
         try:
-            yield HelperProcess(process, None), writer
+            yield helper, writer
         finally:
+            helper.dismiss()
             if not writer.is_closing():  # it closes by itself when the helper has read enough
                 writer.transport.abort()
 

@@ -60,7 +60,8 @@ class Link:
 
     async def _flush(self) -> None:
         with _Patience("taking what was sent"):
-            await asyncio.wait_for(self._writer.drain(), self._patience_s)
+            async with asyncio.timeout(self._patience_s):
+                await self._writer.drain()
 
     async def hear(self, patience_s: float = 0.0) -> dict[str, Any]:
         """The next message. Raises LinkError when something else comes, or nothing."""
@@ -75,12 +76,15 @@ class Link:
         return content if kind == STREAM else _parsed(content)
 
     async def _next(self, patience_s: float) -> tuple[bytes, bytes]:
-        patience_s = patience_s or self._patience_s
         with _Patience("saying anything"):
-            kind, size = HEADER.unpack(await asyncio.wait_for(self._reader.readexactly(HEADER.size), patience_s))
-            if size > {MESSAGE: MESSAGE_MOST_BYTES, STREAM: STREAM_MOST_BYTES}.get(kind, -1):
-                raise LinkError(f"{self.peer} announced {size} bytes of kind {kind!r}: it does not speak this protocol")
-            return kind, await asyncio.wait_for(self._reader.readexactly(size), patience_s)
+            async with asyncio.timeout(patience_s or self._patience_s) as patience:
+                kind, size = HEADER.unpack(await self._reader.readexactly(HEADER.size))
+                if size > {MESSAGE: MESSAGE_MOST_BYTES, STREAM: STREAM_MOST_BYTES}.get(kind, -1):
+                    raise LinkError(
+                        f"{self.peer} announced {size} bytes of kind {kind!r}: it does not speak this protocol"
+                    )
+                patience.reschedule(asyncio.get_running_loop().time() + (patience_s or self._patience_s))
+                return kind, await self._reader.readexactly(size)
 
     def hang_up(self) -> None:
         self._writer.transport.abort()

@@ -34,6 +34,7 @@ NAME = "benchhand"
 MEMORY_MIB = 960  # of a cloud VM: an app VM of 256 MiB twice, beside the management VM
 LIBOS = Path(__file__).resolve().parents[2] / "libos"
 PATIENCE_S, POLL_S, SETTLE_S = 300.0, 0.1, 2.0
+TICK_S = 2.0  # a controller asks how a step is doing once a tick; each question takes time from the agent that it asks
 WAYS = ("agents", "xl migrate")
 MEASURES = ("gap_s", "total_s", "downtime_s", "wire_bytes", "lost")
 
@@ -74,7 +75,7 @@ class Agents:
         step, client = f"bench:{uuid.uuid4()}", self._clients[name]
         client.put(f"/v1/steps/{step}", json=request).raise_for_status()
         while (found := client.get(f"/v1/steps/{step}").json())["outcome"] == "running":
-            time.sleep(POLL_S)
+            time.sleep(TICK_S)
         if found["outcome"] != "done":
             raise SystemExit(f"{request['kind']} on {name}: {found['reason']}")
         return dict(found)

@@ -16,11 +16,11 @@ pytestmark = pytest.mark.system
 
 POINTS = int(os.environ.get("FLEXCAPSULE_MOVES", "4"))
 LEAVING = (
-    "prepared", "offered", "berth made", "streaming", "suspend asked", "suspended", "sent", "whole", "permitted",
+    "prepared", "offered", "berth made", "streaming", "suspend asked", "suspended", "sent", "permitted",
     "permission sent", "accepted", "done",
 )  # fmt: skip
 ARRIVING = (
-    "noted", "berth made", "berth said", "filling", "filled", "whole said", "introduced", "permission heard",
+    "noted", "berth made", "berth said", "filling", "filled", "introduced", "permission heard",
     "permission noted", "started", "accepted said", "running noted",
 )  # fmt: skip
 BOTH = tuple(("leaving", point) for point in LEAVING) + tuple(("arriving", point) for point in ARRIVING)

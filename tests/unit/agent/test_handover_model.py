@@ -66,10 +66,11 @@ def transfer_steps(world: World, rules: Any) -> Iterator[Step]:
             yield "leaving asks the guest to suspend", replace(w, suspending=True)
         case "streaming", "" if w.left is Half.SUSPENDED:
             yield "leaving sends all", replace(w, here="sent", wire="end")
-        case "sent", "whole":
-            yield "leaving notes PERMITTED", replace(w, here="permitted", wire="", leaving=rules.permit(w.leaving))
-        case "permitted", "":
-            yield "leaving permits", replace(w, here="said", wire="permit")
+        case "sent", _:
+            yield "leaving notes PERMITTED", replace(w, here="permitted", leaving=rules.permit(w.leaving))
+        case "permitted", "" | "end":
+            said = "end and permit" if w.wire else "" if w.cut else "permit"  # none overtakes what came before it
+            yield "leaving permits", replace(w, here="said", wire=said)
         case "said", "accepted":
             yield "leaving notes DONE", replace(w, here="", wire="", leaving=Leaving.DONE)
     yield from _arriving_steps(w, rules)
@@ -85,8 +86,8 @@ def _arriving_steps(w: World, rules: Any) -> Iterator[Step]:
             yield "arriving makes a berth", replace(w, there="berth", arrived=Half.PAUSED)
         case "berth", "":
             yield "arriving says so", replace(w, there="filling", wire="berth")
-        case "filling", "end":
-            yield "arriving is whole", replace(w, there="whole", wire="whole")
+        case "filling", "end" | "end and permit":
+            yield "arriving is whole", replace(w, there="whole", wire="permit" if "permit" in w.wire else "")
         case "whole", "permit":
             heard = rules.hear_permission(w.arriving)
             yield "arriving notes the permission", replace(w, there="heard", wire="", arriving=heard)
@@ -166,9 +167,9 @@ def nature_steps(w: World) -> Iterator[Step]:
         yield "arriving sees the connection broken", replace(w, there="")
     if w.wire and not w.here and not w.there:
         yield "what was under way finds nobody", replace(w, wire="")
-    if w.wire in ("berth", "whole", "accepted") and not w.here:
+    if w.wire in ("berth", "accepted") and not w.here:
         yield "what was said to the leaving side finds nobody", replace(w, wire="")
-    if w.wire in ("end", "permit") and not w.there:
+    if w.wire in ("end", "permit", "end and permit") and not w.there:
         yield "what was said to the arriving side finds nobody", replace(w, wire="")
     if w.wire == "offer" and (w.arriving is not None or w.arrived is not Half.ABSENT):
         yield "the offer is refused", replace(w, wire="")

@@ -30,11 +30,11 @@ from autoscaler.errors import ActuationError, UsageError
 APP_VM = "b09ea152-3e12-436a-a27a-b898bf672942"
 PAGES = bytes(range(256)) * 4096  # what a guest consists of: one stretch and more
 LEAVING_POINTS = (
-    "prepared", "offered", "berth made", "streaming", "suspend asked", "suspended", "sent", "whole", "permitted",
+    "prepared", "offered", "berth made", "streaming", "suspend asked", "suspended", "sent", "permitted",
     "permission sent", "accepted", "done", "told",
 )  # fmt: skip
 ARRIVING_POINTS = (
-    "noted", "berth made", "berth said", "filling", "filled", "whole said", "introduced", "permission heard",
+    "noted", "berth made", "berth said", "filling", "filled", "introduced", "permission heard",
     "permission noted", "started", "accepted said", "connected", "running noted", "over",
 )  # fmt: skip
 
