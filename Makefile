@@ -32,7 +32,7 @@ test: .venv/.dev ## lint, types, import contracts and all tests but those that n
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-cache
 	$(MAKE) --no-print-directory -C libos check
-	$(BIN)/pytest -rs -m "not system"
+	$(BIN)/pytest -rs -m "not system" -n auto --maxprocesses 8 --dist worksteal
 	@echo "not run here: the tests marked system (root, QEMU, Xen): make system"
 
 system: .venv/.live ## the tests that need root and real parts of the machine
