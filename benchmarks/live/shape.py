@@ -8,6 +8,7 @@ from itertools import pairwise
 
 START_UP_S = 60.0  # up to here the standard cycle leaves time for everything that is decided in it
 STRETCH_MOST = 2.0  # a single cycle of 16 minutes: still under 20 in all
+STRETCH_LEAST_SHORT = 0.75  # six minutes: up to 45 s of start-up, below which fixed times (cooldowns, samples) reign
 Points = tuple[tuple[float, float], ...]  # (seconds into the cycle, cores)
 
 
@@ -68,6 +69,7 @@ def standard(cycles: int, stretch: float = 1.0) -> Shape:
 
 
 def fitting(start_up_s: float, *, short: bool) -> Shape:
-    """The load for a machine that takes so long to start a cloud VM: two cycles, or one that is as slow as the machine."""
-    stretch = min(max(start_up_s / START_UP_S, 1.0), STRETCH_MOST)
+    """The load for a machine that takes so long to start a cloud VM: two cycles, or one that is as slow as the machine; short:
+    one that is as quick as the machine, too."""
+    stretch = min(max(start_up_s / START_UP_S, STRETCH_LEAST_SHORT if short else 1.0), STRETCH_MOST)
     return standard(1 if short or stretch > 1.0 else 2, stretch)

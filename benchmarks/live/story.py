@@ -16,6 +16,7 @@ from autoscaler.core.steps import CreateCloudVM, Migrate, ReleaseCloudVM, Step
 from autoscaler.errors import JournalError
 
 PAGE = 10_000
+UNDER_WAY = "under way"
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +71,12 @@ class Story:
         names = [each.action for each in self.done if each.outcome == Outcome.DONE]
         return {name: names.count(name) for name in sorted(set(names))}
 
+    def at_rest(self, services: int) -> bool:
+        """Nothing is left to save: one cloud VM, one replica of each of `services`, and the newest plan is at its end."""
+        if not self.ticks or (self.done and self.done[-1].outcome == UNDER_WAY):
+            return False
+        return self.ticks[-1].cloud_vms <= 1 and self.ticks[-1].app_vms <= services
+
 
 def read(directory: Path) -> Story:
     """The story so far; an empty one before there is a journal."""
@@ -121,7 +128,7 @@ def _outcome(audit: AuditRecord, ends: tuple[StepEnded, ...]) -> tuple[str, floa
     if failed:
         return f"{failed[0].step} {failed[0].outcome}: {failed[0].reason}", failed[-1].at
     done = {end.step for end in ends} >= {step.id for step in audit.plan.steps}
-    return (str(Outcome.DONE), max(end.at for end in ends)) if done else ("under way", None)
+    return (str(Outcome.DONE), max(end.at for end in ends)) if done else (UNDER_WAY, None)
 
 
 def _moved(action: Migrate, end: StepEnded) -> Moved:
