@@ -41,9 +41,9 @@ def of_app_vms(snapshot: Snapshot, samples: int, lead: float) -> Demand:
     return _demand(window, snapshot.inventory.app_cores, snapshot.cpu_in_use_cores, lead)
 
 
-def of_services(snapshot: Snapshot, samples: int, lead: float, full: float = FULL) -> Demand:
+def of_services(snapshot: Snapshot, samples: int, lead: float, full: float = FULL, hidden: float = HIDDEN) -> Demand:
     """(services,) of all running replicas together; a sample that is missing counts as the mean of those that came. `full`:
-    share of their allocation above which demand could not be seen."""
+    share of their allocation above which demand could not be seen; `hidden`: of what was seen, added there."""
     service = np.where(snapshot.placement != NOWHERE, snapshot.inventory.app_service, NOWHERE)
     rows = np.flatnonzero(service != NOWHERE)
     sums = np.array([_totals(snapshot, rows, service[rows], column) for column in range(-samples, 0)]).T
@@ -52,7 +52,7 @@ def of_services(snapshot: Snapshot, samples: int, lead: float, full: float = FUL
         np.asarray(np.bincount(service[rows], cores[rows], minlength=len(counts)), dtype=np.float64)
         for cores in (snapshot.inventory.app_cores, snapshot.cpu_in_use_cores)
     )
-    return _demand(sums.reshape(len(counts), samples), allocated, known, lead, full)
+    return _demand(sums.reshape(len(counts), samples), allocated, known, lead, full, hidden)
 
 
 def _totals(snapshot: Snapshot, rows: IntArray, service: IntArray, column: int) -> FloatArray:
@@ -69,7 +69,14 @@ def _totals(snapshot: Snapshot, rows: IntArray, service: IntArray, column: int) 
     return np.asarray(total * share)
 
 
-def _demand(window: FloatArray, allocated: FloatArray, known: FloatArray, lead: float, full: float = FULL) -> Demand:
+def _demand(
+    window: FloatArray,
+    allocated: FloatArray,
+    known: FloatArray,
+    lead: float,
+    full: float = FULL,
+    hidden_share: float = HIDDEN,
+) -> Demand:
     filled = np.where(np.isnan(window), known[:, None], window)
     ages = np.arange(window.shape[1]) - (window.shape[1] - 1.0)
     centred = ages - ages.mean() if len(ages) else ages
@@ -78,7 +85,7 @@ def _demand(window: FloatArray, allocated: FloatArray, known: FloatArray, lead: 
     rest = filled - mean[:, None] - slope[:, None] * centred[None, :]
     spread = np.sqrt((rest**2).sum(axis=1) / max(window.shape[1] - 2, 1))
     latest = np.maximum(filled[:, -1], mean + slope * centred[-1] if len(ages) else mean)
-    hidden = np.where(filled[:, -1] >= full * allocated, HIDDEN * filled[:, -1], 0.0)
+    hidden = np.where(filled[:, -1] >= full * allocated, hidden_share * filled[:, -1], 0.0)
     now = latest + np.maximum(slope, 0.0) * lead + hidden
     most, seen = filled.max(axis=1), filled[:, -1] + hidden
     return Demand(now, np.maximum(most, now), np.maximum(spread, LEAST_SPREAD * now), seen, most)

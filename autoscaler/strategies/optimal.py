@@ -71,6 +71,7 @@ class Optimal:
     memory_headroom_fraction: float = fraction(0.05, "memory kept free; at least limits.headroom.memory")
     cpu_overcommit: float = ratio(4.0, parameters.OVERCOMMIT_DOC)
     replica_fill_fraction: float = fraction(0.8, "CPU load of a replica above which demand waits")
+    hidden_fraction: float = fraction(demands.HIDDEN, "of what full replicas use, added for what could not be seen")
     samples: int = count(20, "how many of the newest samples demand is estimated from")
     lead_samples: int = count(2, "how many samples ahead demand is estimated: until what is decided now serves")
     forecast: ForecastName = field(default="auto", metadata={"doc": FORECAST_DOC})
@@ -202,7 +203,7 @@ class Optimal:
     def _demand(self, snapshot: Snapshot) -> Foretold:
         """Of services: measured, and foretold until a cloud VM that is rented now serves."""
         full = max(demands.FULL, (1 + self.replica_fill_fraction) / 2)  # what is filled on purpose is not yet full
-        measured = demands.of_services(snapshot, self.samples, self.lead_samples, full)
+        measured = demands.of_services(snapshot, self.samples, self.lead_samples, full, self.hidden_fraction)
         deviations = self._deviations(snapshot)
         odds = min(max(NormalDist().cdf(deviations), LEAST_ODDS), MOST_ODDS)
         until_s = lead_s(snapshot, self.start_up_s, self.bandwidth_bytes_per_s)

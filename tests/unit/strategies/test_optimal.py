@@ -170,6 +170,19 @@ def test_what_is_filled_on_purpose_is_not_taken_for_demand_that_cannot_be_seen()
     assert wanted(0.98) < 12
 
 
+def test_where_replicas_are_full_as_much_is_added_as_the_policy_says() -> None:
+    names = [f"web-{n}" for n in range(10)]
+    full = snapshot(cluster({"c1": names}, services=[service("web", at_most=40)], cpu=dict.fromkeys(names, 1.0)))
+
+    def wanted(**hidden: float) -> float:
+        out = [p for p in Optimal(replica_fill_fraction=1.0, **hidden).propose(full) if isinstance(p, ScaleOut)]
+        return out[0].evidence["mean_cores"]
+
+    assert wanted() == pytest.approx(15.0)
+    assert wanted(hidden_fraction=0.2) == pytest.approx(12.0)
+    assert wanted(hidden_fraction=0.0) == pytest.approx(10.0)
+
+
 def test_nothing_is_told_to_be_rented_where_nobody_comes() -> None:
     """The best packing rents one and does not pay: what is told of staying has none of it."""
     cheap = replace(snapshot(scattered()).inventory.catalogue[2], price_per_hour=2.0)

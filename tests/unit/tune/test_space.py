@@ -48,7 +48,7 @@ class TestUsual:
     def test_of_optimal_choices_are_tuned_and_neither_prices_nor_efforts_nor_limits(self):
         assert [d.name.removeprefix("strategy.") for d in usual(written("optimal"))] == [
             "hurdle", "least_saving", "cpu_headroom", "cpu_ceiling", "memory_headroom", "cpu_overcommit", "replica_fill",
-            "samples", "lead_samples",
+            "hidden", "samples", "lead_samples",
         ]  # fmt: skip
 
     @pytest.mark.parametrize("policy", ready_policies())
