@@ -134,10 +134,10 @@ class Receiving:
         berth = await self.halves.make(passenger, record.id)
         passed("berth made")
         record = self.records.change(record, domid=berth.domid)
-        async with self.streams.restoring(berth) as (helper, writer):
+        async with self.streams.restoring(berth) as (helper, inflow):
             await link.say("berth", boot=self.boot)
             passed("berth said")
-            await self._pour(link, record.id, helper, writer, passed)
+            await self._pour(link, record.id, helper, inflow, passed)
             passed("filled")
             record = await self._start(link, record, berth, helper.store_ring, passed)
             await link.say("accepted")
@@ -150,17 +150,18 @@ class Receiving:
         passed("running noted")
         await self._hear_over(link, record, passed)
 
-    async def _pour(self, link: Link, handover: str, helper: Any, writer: Any, passed: Passed) -> None:
+    async def _pour(self, link: Link, handover: str, helper: Any, inflow: Any, passed: Passed) -> None:
         """Everything up to the end, into the helper; and wait until it is whole."""
         attending = asyncio.create_task(helper.attend())
         try:
             while isinstance(said := await link.hear_either(), bytes) or said["kind"] == "pausing":
                 if not isinstance(said, bytes):
+                    await inflow.drained()
                     self.quiet.begin(handover)
+                    await link.say("ready")
                     continue
                 passed("filling")
-                writer.write(said)
-                await writer.drain()
+                await inflow.write(said)
                 if attending.done() and attending.exception():
                     break
             await asyncio.wait_for(attending, RESTORE_PATIENCE_S)

@@ -82,17 +82,17 @@ class Sending:
 
     async def _stream(self, link: Link, record: Record, *, live: bool) -> None:
         async def on_suspend() -> None:
-            await link.say("pausing")
+            await self._caught_up(link, outflow)
             self.quiet.begin(record.id)
             self.passed("suspend asked")
             await self.halves.suspend(record.domid)
             self.passed("suspended")
 
         self.halves.arm(record.domid)
-        async with self.streams.saving(record.domid, live=live, on_suspend=on_suspend) as (helper, reader):
+        async with self.streams.saving(record.domid, live=live, on_suspend=on_suspend) as (helper, outflow):
             attending = asyncio.create_task(helper.attend())
             try:
-                while stretch := await reader.read(STRETCH_BYTES):
+                while stretch := await outflow.read(STRETCH_BYTES):
                     self.passed("streaming")
                     await self._pour(link, stretch)
                 await attending
@@ -101,6 +101,12 @@ class Sending:
                 await asyncio.gather(attending, return_exceptions=True)
             await link.say("end")
             self.passed("sent")
+
+    async def _caught_up(self, link: Link, outflow: Any) -> None:
+        """The guest goes on until the other side has taken in all that was copied so far; the pause then is for the rest alone."""
+        await outflow.drained()
+        await link.say("pausing")
+        await self._expect(link, "ready")
 
     async def _pour(self, link: Link, stretch: bytes) -> None:
         try:

@@ -11,9 +11,10 @@ import asyncio
 import fcntl
 import os
 import struct
+import termios
+from array import array
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
-from typing import Any
 
 from autoscaler.agent.handover_halves import Berth
 from autoscaler.errors import ActuationError
@@ -27,6 +28,7 @@ LOG_ERROR = 6  # XTL_ERROR of xentoollog.h, and above
 LIVE = 1  # XCFLAGS_LIVE of xenguest.h
 SUSPENDED, DONE = struct.pack("=i", 1), struct.pack("=i", 0)
 GIVE_UP_S = 5.0
+DRAIN_POLL_S = 0.005
 
 
 class HelperProcess:
@@ -38,11 +40,17 @@ class HelperProcess:
         self._out, self._in, self._process = process.stdout, process.stdin, process
         self._on_suspend = on_suspend
         self._errors: list[str] = []
-        self.complete = asyncio.Event()  # also where it failed
+        self._complete, self.over = False, asyncio.Event()
         self.store_ring = self.console_ring = 0
 
     async def attend(self) -> None:
-        """Answer it until it has finished. Raises ActuationError with its words where it failed."""
+        """Answer it until it has finished. Raises ActuationError with its words where it failed. Afterwards it is `over`."""
+        try:
+            await self._attend()
+        finally:
+            self.over.set()
+
+    async def _attend(self) -> None:
         while True:
             try:
                 size = struct.unpack("=H", await self._out.readexactly(2))[0]
@@ -67,13 +75,13 @@ class HelperProcess:
             raise ActuationError(f"the save helper says something unknown ({kind}): is it Xen 4.17's?", temporary=False)
 
     def _end(self, result: int, error: int) -> None:
-        self.complete.set()
+        self._complete = True
         if result != 0:
             raise ActuationError(f"{self._words()}: {os.strerror(error) if error else result}", temporary=True)
 
     def dismiss(self) -> None:
         """It may end now. Until then one that has finished waits: ending takes time from whoever has to be quick."""
-        if self.complete.is_set() and not self._in.is_closing():
+        if self._complete and not self._in.is_closing():
             self._in.write(DONE)
 
     def _log(self, message: bytes) -> None:
@@ -89,31 +97,71 @@ class HelperProcess:
 class Outflow:
     """What a helper writes, to its end: which is when it says that it has finished, not when it lets go of the pipe."""
 
-    def __init__(self, descriptor: int, complete: asyncio.Event) -> None:
+    def __init__(self, descriptor: int, over: asyncio.Event) -> None:
         os.set_blocking(descriptor, False)
-        self._descriptor, self._complete = descriptor, complete
+        self._descriptor, self._over = descriptor, over
+        self._idle = asyncio.Event()  # the reader waits for more
 
     async def read(self, most_bytes: int) -> bytes:
         """Some of it, as soon as there is some; b"" at the end."""
         while True:
-            ended = self._complete.is_set()
-            try:
+            over = self._over.is_set()
+            self._idle.clear()
+            with suppress(BlockingIOError):
                 return os.read(self._descriptor, most_bytes)
-            except BlockingIOError:
-                if ended:
-                    return b""
+            if over:
+                return b""
+            self._idle.set()
             await self._something()
+
+    async def drained(self) -> None:
+        """Returns when all that was written so far has been read, and what was read been dealt with: its reader waits again."""
+        while not self._idle.is_set() or _unread_bytes(self._descriptor):  # noqa: ASYNC110  a pipe tells nobody
+            await asyncio.sleep(DRAIN_POLL_S)
 
     async def _something(self) -> None:
         loop, came = asyncio.get_running_loop(), asyncio.Event()
         loop.add_reader(self._descriptor, came.set)
-        ended = asyncio.ensure_future(self._complete.wait())
-        ended.add_done_callback(lambda _: came.set())
+        over = asyncio.ensure_future(self._over.wait())
+        over.add_done_callback(lambda _: came.set())
         try:
             await came.wait()
         finally:
             loop.remove_reader(self._descriptor)
-            ended.cancel()
+            over.cancel()
+
+
+class Inflow:
+    """Where to write what a helper is to read."""
+
+    def __init__(self, descriptor: int) -> None:
+        os.set_blocking(descriptor, False)
+        self._descriptor = descriptor
+
+    async def write(self, stretch: bytes) -> None:
+        """Returns when the pipe has all of it. Raises BrokenPipeError where nobody reads any more."""
+        loop, rest = asyncio.get_running_loop(), memoryview(stretch)
+        while rest:
+            try:
+                rest = rest[os.write(self._descriptor, rest) :]
+            except BlockingIOError:
+                room = asyncio.Event()
+                loop.add_writer(self._descriptor, room.set)
+                try:
+                    await room.wait()
+                finally:
+                    loop.remove_writer(self._descriptor)
+
+    async def drained(self) -> None:
+        """Returns when the helper has read all that was written."""
+        while _unread_bytes(self._descriptor):  # noqa: ASYNC110  a pipe tells nobody that it is empty
+            await asyncio.sleep(DRAIN_POLL_S)
+
+
+def _unread_bytes(pipe: int) -> int:
+    count = array("i", [0])
+    fcntl.ioctl(pipe, termios.FIONREAD, count)
+    return count[0]
 
 
 def _strings(rest: bytes) -> list[str]:
@@ -142,14 +190,14 @@ async def saving(
     async with _ended(process):
         helper = HelperProcess(process, on_suspend)
         try:
-            yield helper, Outflow(inlet, helper.complete)
+            yield helper, Outflow(inlet, helper.over)
         finally:
             helper.dismiss()
             os.close(inlet)  # a helper that still writes fails, and cleans up behind itself
 
 
 @asynccontextmanager
-async def restoring(berth: Berth) -> AsyncIterator[tuple[HelperProcess, asyncio.StreamWriter]]:
+async def restoring(berth: Berth) -> AsyncIterator[tuple[HelperProcess, Inflow]]:
     """The helper that fills `berth`, and where to write what comes."""
     inlet, outlet = _pipe()
     try:
@@ -161,14 +209,12 @@ async def restoring(berth: Berth) -> AsyncIterator[tuple[HelperProcess, asyncio.
     finally:
         os.close(inlet)
     async with _ended(process):
-        writer = await _writer(outlet)
         helper = HelperProcess(process, None)
         try:
-            yield helper, writer
+            yield helper, Inflow(outlet)
         finally:
             helper.dismiss()
-            if not writer.is_closing():  # it closes by itself when the helper has read enough
-                writer.transport.abort()
+            os.close(outlet)
 
 
 async def _run(mode: str, words: list[str], descriptor: int) -> asyncio.subprocess.Process:
@@ -198,10 +244,3 @@ def _pipe() -> tuple[int, int]:
     with suppress(OSError):
         fcntl.fcntl(outlet, fcntl.F_SETPIPE_SZ, PIPE_BYTES)
     return inlet, outlet
-
-
-async def _writer(outlet: int) -> asyncio.StreamWriter:
-    loop = asyncio.get_running_loop()
-    pipe: Any = os.fdopen(outlet, "wb", buffering=0)
-    transport, protocol = await loop.connect_write_pipe(lambda: asyncio.streams.FlowControlMixin(loop=loop), pipe)
-    return asyncio.StreamWriter(transport, protocol, None, loop)

@@ -141,6 +141,11 @@ class Hands:
         self.domains().pop(domid, None)
 
 
+class Reader(asyncio.StreamReader):
+    async def drained(self) -> None:
+        return
+
+
 @dataclass(slots=True)
 class Streams:
     hands: Hands
@@ -151,7 +156,7 @@ class Streams:
         self, domid: int, *, live: bool, on_suspend: Any
     ) -> AsyncIterator[tuple[Any, asyncio.StreamReader]]:
         self.live = live
-        reader = asyncio.StreamReader()
+        reader = Reader()
         reader.feed_data(PAGES[:1000])
 
         class Helper:
@@ -176,16 +181,16 @@ class Streams:
                 await whole.wait()
                 hands.domains()[berth.domid].pages = bytes(got)
 
-        class Writer:
-            def write(self, stretch: bytes) -> None:
+        class Inflow:
+            async def write(self, stretch: bytes) -> None:
                 got.extend(stretch)
                 if len(got) == len(PAGES):
                     whole.set()
 
-            async def drain(self) -> None:
+            async def drained(self) -> None:
                 return
 
-        yield Helper(), Writer()
+        yield Helper(), Inflow()
 
 
 @dataclass(slots=True)
