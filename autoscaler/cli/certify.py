@@ -9,10 +9,7 @@ import json
 import math
 import time
 from collections.abc import Iterator
-from dataclasses import replace
 from typing import Any
-
-import numpy as np
 
 from autoscaler import registry
 from autoscaler.cli.loading import TOOLBOX
@@ -22,7 +19,7 @@ from autoscaler.core.steps import Plan, StopAppVM
 from autoscaler.errors import UsageError
 from autoscaler.packing import checker, plan_checker
 from autoscaler.strategies.optimal import Optimal
-from autoscaler.strategies.question import Question, must_move
+from autoscaler.strategies.question import Question, must_move, relief
 from autoscaler.telemetry.preview import planned, preview
 from autoscaler.telemetry.reports import CertifiedReport, PlanPreview
 
@@ -76,11 +73,10 @@ def _claimed(snapshot: Snapshot, plan: Plan, question: Question) -> tuple[float 
 
 
 def _packing(optimal: Optimal, question: Question, steps_s: float) -> CertifiedReport:
-    """The best packing, checked; where somebody has to leave, the best of those that keep every cloud VM, as `optimal` looks for."""
-    relief, unsafe = must_move(question.problem), list[str]()
-    if relief:
-        kept = replace(question.problem, fixed=np.ones(question.problem.bins, dtype=np.bool_))
-        question = Question(kept, question.rows)
+    """The best packing, checked; where somebody has to leave, the best relief, as `optimal` looks for."""
+    crowded, unsafe = must_move(question.problem), list[str]()
+    if crowded:
+        question = Question(relief(question.problem), question.rows)
     begun = time.perf_counter()
     answer = optimal.answer(question)
     solved = time.perf_counter()
@@ -92,7 +88,7 @@ def _packing(optimal: Optimal, question: Question, steps_s: float) -> CertifiedR
     return CertifiedReport(
         plan_faults=unsafe,
         plan_checked_s=steps_s,
-        relief=relief,
+        relief=crowded,
         packing_faults=list(verdict.faults),
         objective=answer.objective,
         lower_bound=answer.lower_bound,
@@ -120,7 +116,7 @@ def lines(report: CertifiedReport) -> Iterator[str]:
         yield "  the policy's strategy is not `optimal`: nothing is proved about its cost"
         return
     sure = "confirmed by the checker" if report.bound_confirmed else f"the checker confirms {report.checkers_bound:.4f}"
-    best = "cheapest relief, with every cloud VM kept" if report.relief else "best packing"
+    best = "cheapest relief that moves nobody else" if report.relief else "best packing"
     yield (
         f"  {best}: {report.objective:.4f} over the horizon; none costs less than {report.lower_bound:.4f} "
         f"(gap {report.gap_fraction:.2%}, {sure})"

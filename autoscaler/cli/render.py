@@ -77,7 +77,8 @@ def plan(report: PlanReport, outcomes: Mapping[str, str]) -> Iterator[str]:
         yield from show.wrapped(f"cannot be reached: {reason}", "  ")
     if report.certificate is not None:
         certificate = report.certificate
-        bound = "" if certificate.lower_bound is None else f", no plan can be below {certificate.lower_bound:.4f}"
+        what = "relief that moves nobody else" if certificate.relief else "plan"
+        bound = "" if certificate.lower_bound is None else f", no {what} can be below {certificate.lower_bound:.4f}"
         gap = "" if certificate.gap_fraction is None else f" (gap {show.per_cent(certificate.gap_fraction)})"
         yield f"  objective {certificate.objective:.4f}{bound}{gap}"
 

@@ -39,7 +39,7 @@ from autoscaler.core.state import EngineState
 from autoscaler.core.steps import Plan
 from autoscaler.core.toolbox import Proposer, Toolbox, no_forecast
 
-ENGINE_VERSION = "3"  # changes when the same events may lead to other commands
+ENGINE_VERSION = "4"  # changes when the same events may lead to other commands
 DUE_TOLERANCE_S = 1e-6  # ticks and cadences are sums of floats
 SHORTEST_MEMORY_S = 86400.0  # grants are remembered at least this long
 ABSENT_S = 7 * 86400.0  # a pause of, or a stuck step on, something gone this long is forgotten: memory stays bounded

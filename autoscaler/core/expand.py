@@ -58,7 +58,8 @@ def _(proposal: ScaleOut, view: Projection, limits: Limits, mint: Mint) -> Effec
     row = best_fit(view, app_vm, limits)
     if row is not None:
         return Effect(starts=(Arrival(app_vm, view.cloud_vms[row].id),))
-    size = cheapest_size(view, app_vm, limits)
+    holding = holding_sizes(view, app_vm, limits)
+    size = next((size for size in holding if size.name == proposal.new_size), None) or cheapest(holding)
     if size is None:
         return _nowhere(view, app_vm)
     created = CloudVM(mint("cloud"), size, CloudVMState.ACTIVE)
@@ -149,19 +150,22 @@ def best_fit(view: Projection, app_vm: AppVM, limits: Limits) -> int | None:
     return None
 
 
-def cheapest_size(view: Projection, app_vm: AppVM, limits: Limits) -> CloudVMSize | None:
-    """The cheapest size whose empty cloud VM holds `app_vm` under headroom; None where none does or it is pinned."""
+def holding_sizes(view: Projection, app_vm: AppVM, limits: Limits) -> list[CloudVMSize]:
+    """The sizes whose empty cloud VM holds `app_vm` under headroom; none where it is pinned."""
     if app_vm.pinned_to:
-        return None
+        return []
     expected = view.expected_cpu(app_vm)
-    holds = [
+    return [
         size
         for size in view.snapshot.catalogue
         if size.memory_bytes * (1 - limits.memory_headroom_fraction) >= app_vm.memory_bytes
         and size.cores * (1 - limits.cpu_headroom_fraction) >= expected
         and size.cores * limits.cpu_overcommit >= app_vm.cores
     ]
-    return min(holds, key=lambda size: size.price_per_hour, default=None)
+
+
+def cheapest(sizes: list[CloudVMSize]) -> CloudVMSize | None:
+    return min(sizes, key=lambda size: size.price_per_hour, default=None)
 
 
 def clash(app_vm: AppVM, residents: list[AppVM], isolate: str = "") -> AppVM | None:

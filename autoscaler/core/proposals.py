@@ -26,13 +26,15 @@ class Move:
 
 @dataclass(frozen=True, slots=True)
 class ScaleOut:
-    """One more replica of `service`. Where is left to the planner unless `target` names a cloud VM."""
+    """One more replica of `service`. Where is left to the planner unless `target` names a cloud VM; where none has room, one of
+    size `new_size` is rented (None: of the cheapest that holds the replica)."""
 
     action: ClassVar[Action] = Action.SCALE_OUT
     service: str
     reason: str
     evidence: Evidence = field(default_factory=dict)
     target: str | None = None
+    new_size: str | None = None
 
     @property
     def subjects(self) -> tuple[str, ...]:

@@ -147,10 +147,12 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class Certificate:
-    """How good a plan is: its objective (money over the horizon), a proven lower bound, and the gap between them."""
+    """How good a plan is: its objective (money over the horizon), a proven lower bound, and the gap between them. `relief`: of
+    all that moves only who is where somebody has to leave, with every cloud VM kept; not of all plans."""
 
     objective: float
     lower_bound: float | None = None
+    relief: bool = False
 
     @property
     def gap_fraction(self) -> float | None:

@@ -23,6 +23,7 @@ from autoscaler.strategies import parameters
 from autoscaler.strategies.actions import Script, one_investment
 from autoscaler.strategies.demand import Demand, expected_shortfall
 from autoscaler.strategies.foresight import FORECAST_DOC, ForecastName, expected, foresee, lead_s
+from autoscaler.strategies.newcomers import with_sizes
 from autoscaler.strategies.parameters import count, fraction, ratio
 from autoscaler.strategies.promised import kept_promise
 from autoscaler.strategies.question import HOUR_S, Question, Room, Weights, ask, must_move, relief
@@ -88,6 +89,7 @@ class Optimal:
         question = self._question(snapshot, foretold.demand, coming)
         moving, certificate, weighed = self._moving(snapshot, question)
         certificate = kept_promise(snapshot, question, moving, certificate)
+        replicas = with_sizes(snapshot, question.problem, coming, replicas, self._haste, SEED)
         out = [p for p in replicas if not p.action.saves_money]
         saved = [p for p in replicas if p.action.saves_money]
         return Advice((*out, *moving, *saved), certificate, weighed)
@@ -123,17 +125,20 @@ class Optimal:
         """The best packing found, with its bound."""
         return solve(question.problem, Effort(self.boxes, self.exchanges, self.trials, 0.002), SEED)
 
+    @property
+    def _haste(self) -> Effort:
+        return Effort(self.boxes, self.exchanges // IN_HASTE, self.trials // IN_HASTE, 0.002)
+
     def _moving(self, snapshot: Snapshot, question: Question) -> Choice:
         """Relief alone where somebody has to leave; otherwise the optimum, if it pays."""
         problem = question.problem
         if must_move(problem):
             eased = relief(problem)
-            effort = Effort(self.boxes, self.exchanges // IN_HASTE, self.trials // IN_HASTE, 0.002)
-            found = solve(eased, effort, SEED)
+            found = solve(eased, self._haste, SEED)
             if found.packing is None:
                 return [], None, ()
             why = "some cannot stay together where they are, and this is the cheapest relief"
-            bound = Certificate(found.objective, found.lower_bound)
+            bound = Certificate(found.objective, found.lower_bound, relief=True)
             asked = Question(eased, question.rows)
             script = Script(snapshot, asked, found.packing, why, _evidence(found))
             return script.proposals(), bound, Scales(snapshot, asked).relieving(found)
@@ -143,7 +148,7 @@ class Optimal:
             return [], None, ()
         if hopeless:
             return self._letting_go(snapshot, question, found)
-        now, moving = objective(problem, question.stay), self._disruption(question, found)
+        now, moving = objective(problem, question.stay), question.moving_cost(found.packing)
         saved = (
             now - found.objective
         )  # moving is in it; what is idle is in neither: it goes by itself, whatever moving saves
@@ -186,13 +191,6 @@ class Optimal:
             bound,
             weighed,
         )
-
-    @staticmethod
-    def _disruption(question: Question, found: Answer) -> float:
-        assert found.packing is not None
-        problem = question.problem
-        moves = (problem.present != NOWHERE) & (found.packing.place != problem.present)
-        return float(problem.move_cost[moves].sum())
 
     def _deviations(self, snapshot: Snapshot) -> float:
         """Capacity is kept for as many standard deviations as pay: a core's price against that of its not being there."""

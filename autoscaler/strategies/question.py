@@ -14,7 +14,7 @@ from autoscaler.core.migration import predict_all
 from autoscaler.core.model import AppVM
 from autoscaler.core.policy import Limits
 from autoscaler.core.snapshot import NOWHERE, BoolArray, FloatArray, IntArray, Snapshot
-from autoscaler.packing.problem import Packing, Problem, objective
+from autoscaler.packing.problem import Packing, Problem, moved, objective
 from autoscaler.strategies.reading import app_vms_at_rest, cloud_vms_at_rest
 
 HOUR_S = 3600.0
@@ -75,6 +75,10 @@ class Question:
     def price_of_staying(self) -> float:
         """What it costs over the horizon to leave all as it is: what is idle is paid for as well."""
         return objective(self.problem, self.stay) + float(self.problem.bin_price[self.idle].sum())
+
+    def moving_cost(self, packing: Packing) -> float:
+        """What the migrations of `packing` cost."""
+        return float(self.problem.move_cost[moved(self.problem, packing)].sum())
 
     def without_idle(self, packing: Packing) -> Packing:
         """Everybody stays; only what is idle and not needed by `packing` for replicas to come is let go."""

@@ -75,11 +75,13 @@ class StepReport(Report):
 
 
 class CertificateReport(Report):
-    """The plan's objective, a proven lower bound, and the gap between them."""
+    """The plan's objective, a proven lower bound, and the gap between them. `relief`: of all that moves
+    only who is where somebody has to leave, with every cloud VM kept; not of all plans."""
 
     objective: float
     lower_bound: float | None
     gap_fraction: float | None
+    relief: bool = False
 
 
 class AlternativeReport(Report):
@@ -236,6 +238,7 @@ def plan_report(plan: Plan) -> PlanReport:
             objective=certificate.objective,
             lower_bound=certificate.lower_bound,
             gap_fraction=certificate.gap_fraction,
+            relief=certificate.relief,
         ),
     )
 

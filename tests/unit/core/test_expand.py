@@ -50,6 +50,17 @@ def test_scale_out_rents_the_cheapest_size_that_holds_a_replica_where_no_cloud_v
     assert expanded(scale_out("web"), small, limits=tight).creates == (new("medium", "cloud-7-2"),)
 
 
+def test_scale_out_rents_the_size_that_it_names_if_that_holds_a_replica():
+    small = cluster({"X": ["web-1"]}, sizes={"X": "small"}, services=[service("web", mib=950)])
+
+    def rented(size, limits=FREE):
+        return expanded(replace(scale_out("web"), new_size=size), small, limits=limits).creates
+
+    assert rented("large") == (new("large", "cloud-7-2"),)
+    assert rented("none of ours") == (new("small", "cloud-7-2"),)
+    assert rented("small", replace(FREE, memory_headroom_fraction=0.1)) == (new("medium", "cloud-7-2"),)
+
+
 def test_the_second_replica_joins_the_first_on_its_new_cloud_vm():
     small = cluster(
         {"X": ["web-1"]}, sizes={"X": "small"}, services=[service("web", mib=500, cores=0.5)], cpu={"web-1": 1.9}

@@ -38,6 +38,7 @@ def test_the_certificate_is_a_proven_optimum_here() -> None:
     assert advice.certificate is not None
     assert advice.certificate.objective == pytest.approx(answer.objective)
     assert advice.certificate.lower_bound == pytest.approx(answer.objective)
+    assert not advice.certificate.relief
     assert answer.packing is not None
     assert check(question.problem, answer.packing, answer.objective, answer.lower_bound).faults == ()
 
@@ -143,6 +144,7 @@ def test_an_overloaded_cloud_vm_is_relieved_and_nobody_else_moves() -> None:
     assert isinstance(only, Separate)
     assert only.cloud_vm == "c1"
     assert [move.target for move in only.moves] == ["c2"]
+    assert advice.certificate.relief
 
 
 def test_a_service_gets_what_its_distribution_asks_for() -> None:
