@@ -75,7 +75,7 @@ class Agents:
         step, client = f"bench:{uuid.uuid4()}", self._clients[name]
         client.put(f"/v1/steps/{step}", json=request).raise_for_status()
         while (found := client.get(f"/v1/steps/{step}").json())["outcome"] == "running":
-            time.sleep(TICK_S)
+            time.sleep(TICK_S if request["kind"] == "migrate" else POLL_S)
         if found["outcome"] != "done":
             raise SystemExit(f"{request['kind']} on {name}: {found['reason']}")
         return dict(found)

@@ -23,15 +23,20 @@ int xenbus_state(const char *directory)
     return (int)state;
 }
 
+/* The path names the backend's domain, too; asking for it separately would lengthen the silence after a move. */
 int xenbus_find_backend(const char *frontend, char *backend, size_t size, domid_t *remote)
 {
     char path[96];
+    unsigned home;
     long id;
     snprintf(path, sizeof path, "%s/backend", frontend);
     int length = xenstore_read(path, backend, size);
     if (length <= 0)
         return length < 0 ? length : -1;
-    xenbus_read_number(frontend, "backend-id", 0, &id);
+    if (sscanf(backend, "/local/domain/%u/", &home) == 1)
+        id = home;
+    else
+        xenbus_read_number(frontend, "backend-id", 0, &id);
     *remote = (domid_t)id;
     return 0;
 }

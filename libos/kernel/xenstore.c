@@ -185,15 +185,15 @@ int xenstore_write_all(const char *directory, const struct xenstore_key *keys, s
     return result;
 }
 
-/* Its answer is not awaited: a watch's first event comes either way. */
+/* Its answer is not awaited: a watch's first event comes either way. Taking one back goes with what is said next. */
 static void send_watch(uint32_t type, unsigned index)
 {
-    char token[16];
+    char token[16], *path = watches[index].path;
     int length = snprintf(token, sizeof token, "%u", index);
-    const char *path = watches[index].path;
     mutex_lock(&lock);
     send_request(type, IGNORED, 0, path, strlen(path) + 1, token, (size_t)length + 1);
-    event_notify(port);
+    if (type != XS_UNWATCH)
+        event_notify(port);
     mutex_unlock(&lock);
 }
 
