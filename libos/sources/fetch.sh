@@ -6,6 +6,7 @@
 set -eu
 name=$1 here=$(cd "$(dirname "$0")" && pwd)
 mkdir -p "$2" && cd "$2"
+exec 9> .lock && flock 9  # `make -j` asks for several at once, and apt has one lock for its lists
 [ ! -e "$name/.complete" ] || exit 0
 command -v apt-get >/dev/null && command -v dpkg-source >/dev/null || {
     echo "libos: needs apt-get and dpkg-source to fetch the source of $name: deploy/setup/packages.sh libos" >&2; exit 1; }
