@@ -15,6 +15,7 @@ from autoscaler.forecast.series import WEEK_S, Forecaster
 
 FORECASTERS: Mapping[str, Callable[[], Forecaster]] = {
     "last_value": LastValue,
+    "proportional": lambda: LastValue(proportional=True),
     "seasonal_naive": SeasonalNaive,
     "weekly_naive": lambda: SeasonalNaive(season_s=WEEK_S),
     "histogram": DecayingHistogram,

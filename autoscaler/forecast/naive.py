@@ -14,12 +14,15 @@ from autoscaler.core.snapshot import FloatArray
 from autoscaler.forecast.series import DAY_S, Series, tidy
 
 ERRORS_REMEMBERED = 2016  # a week of five-minute steps
+LEAST_LEVEL = 0.1  # of the mean: below it, changes are not reckoned in proportion to the value any more
 
 
 @dataclass(slots=True, eq=False)
 class LastValue:
-    """The newest value, as wide as values have changed over the same number of steps before."""
+    """The newest value, as wide as values have changed over the same number of steps before; `proportional`: in proportion to
+    what they changed from, for a load whose noise grows with it."""
 
+    proportional: bool = False
     known_: FloatArray = field(default_factory=lambda: np.zeros(0), repr=False)
     learned_: FloatArray = field(default_factory=lambda: np.zeros(0), repr=False)
     changes_: dict[tuple[int, bytes], FloatArray] = field(default_factory=dict, repr=False)
@@ -35,14 +38,20 @@ class LastValue:
         if not len(self.known_):
             return np.zeros((steps, len(quantiles)))
         ahead = np.minimum(np.arange(1, steps + 1), max(1, len(self.learned_) // 2)).tolist()
-        return tidy(self.known_[-1] + np.array([self._changes(h, quantiles) for h in ahead]))
+        newest = float(self.known_[-1])
+        return tidy(newest + self._level(newest) * np.array([self._changes(h, quantiles) for h in ahead]))
+
+    def _level(self, values: FloatArray | float) -> FloatArray | float:
+        """What a change is a share of."""
+        return np.maximum(values, LEAST_LEVEL * self.learned_.mean()) if self.proportional else 1.0
 
     def _changes(self, ahead: int, quantiles: FloatArray) -> FloatArray:
         """Remembered: what was learned does not change, and it is asked for at every origin of a backtest."""
         key, learned = (ahead, quantiles.tobytes()), self.learned_
         if key not in self.changes_:
-            none = len(learned) <= ahead
-            self.changes_[key] = 0.0 * quantiles if none else np.quantile(learned[ahead:] - learned[:-ahead], quantiles)
+            before = learned[:-ahead]
+            changes = np.nan_to_num((learned[ahead:] - before) / self._level(before)) if len(before) else np.zeros(1)
+            self.changes_[key] = np.quantile(changes, quantiles)
         return self.changes_[key]
 
 

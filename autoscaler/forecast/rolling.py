@@ -20,7 +20,7 @@ from autoscaler.core.snapshot import FloatArray
 from autoscaler.forecast.choice import FORECASTERS, MISSING_MOST, REGIME, pinball
 from autoscaler.forecast.series import DAY_S, Forecaster, Series
 
-QUICK = ("last_value", "seasonal_naive", "weekly_naive", "histogram", "holt_winters")
+QUICK = ("last_value", "proportional", "seasonal_naive", "weekly_naive", "histogram", "holt_winters")
 LEARNED_FROM_S = 14 * DAY_S
 ORIGINS = 48  # of the newest day: one in half an hour; a few steps ahead each, so that hardly a peak falls between two
 LEAST_LOSS = 0.005  # of the mean load: what is less wrong than this is not wrong

@@ -20,7 +20,15 @@ from autoscaler.forecast.series import Series
 from autoscaler.strategies.demand import Demand
 
 ForecastName = Literal[
-    "auto", "none", "last_value", "seasonal_naive", "weekly_naive", "histogram", "holt_winters", "boosting"
+    "auto",
+    "none",
+    "last_value",
+    "proportional",
+    "seasonal_naive",
+    "weekly_naive",
+    "histogram",
+    "holt_winters",
+    "boosting",
 ]
 FORECAST_DOC = (
     "who foretells the load of services: a forecaster, `auto` (whoever was best on the day before), or `none`"

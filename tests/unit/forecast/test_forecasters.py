@@ -35,6 +35,21 @@ def test_the_last_value_is_as_wide_as_changes_were() -> None:
     assert told.tolist() == [[1.0, 3.0], [2.0, 2.0]]  # one step: up or down by 1; two steps: no change
 
 
+def test_the_proportional_is_as_wide_as_changes_were_of_what_they_changed_from() -> None:
+    """Up by a half, down by a third: of 40 that is 20, where half of all changes were by 1."""
+    series = Series(np.array([*([2.0, 3.0] * 20), *([20.0, 30.0] * 20), 40.0]), STEP_S)
+    low, high = LastValue(proportional=True).fit(series).predict(1, np.array([0.1, 0.9]))[0]
+    assert low == pytest.approx(40.0 * 2 / 3)
+    assert high == pytest.approx(60.0)
+
+
+def test_near_zero_the_proportional_does_not_take_a_change_for_a_multiple() -> None:
+    series = Series(np.array([0.0, 10.0] * 20 + [0.0]), STEP_S)
+    told = LastValue(proportional=True).fit(series).predict(2, QUANTILES)
+    assert np.isfinite(told).all()
+    assert told.max() <= 10.0 + 1e-9
+
+
 def test_the_seasonal_naive_repeats_yesterday() -> None:
     series = days(3)
     told = SeasonalNaive().fit(series).predict(DAY + 5, MEDIAN)[:, 0]
