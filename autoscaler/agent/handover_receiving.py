@@ -156,7 +156,7 @@ class Receiving:
         try:
             while isinstance(said := await link.hear_either(), bytes) or said["kind"] == "pausing":
                 if not isinstance(said, bytes):
-                    await inflow.drained()
+                    await asyncio.wait_for(inflow.drained(), RESTORE_PATIENCE_S)
                     self.quiet.begin(handover)
                     await link.say("ready")
                     continue

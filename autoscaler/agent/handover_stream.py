@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import fcntl
 import os
+import select
 import struct
 import termios
 from array import array
@@ -153,8 +154,12 @@ class Inflow:
                     loop.remove_writer(self._descriptor)
 
     async def drained(self) -> None:
-        """Returns when the helper has read all that was written."""
-        while _unread_bytes(self._descriptor):  # noqa: ASYNC110  a pipe tells nobody that it is empty
+        """Returns when the helper has read all that was written. Raises BrokenPipeError where nobody reads any more."""
+        reader = select.poll()
+        reader.register(self._descriptor, 0)  # whether it is gone is told without being asked for
+        while _unread_bytes(self._descriptor):
+            if reader.poll(0):
+                raise BrokenPipeError("the restoring helper reads no more")
             await asyncio.sleep(DRAIN_POLL_S)
 
 

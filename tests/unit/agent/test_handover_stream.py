@@ -105,11 +105,14 @@ def test_it_is_not_drained_while_something_is_unread(pipe) -> None:
 
 def test_nobody_reads_any_more() -> None:
     async def story(other: int) -> None:
-        with pytest.raises(BrokenPipeError):
-            await Inflow(other).write(b"pages")
+        inflow = Inflow(other)
+        await inflow.write(b"pages")
+        os.close(inlet)
+        for act in (inflow.drained(), inflow.write(b"more")):
+            with pytest.raises(BrokenPipeError):
+                await asyncio.wait_for(act, 5)
 
     inlet, alone = os.pipe()
-    os.close(inlet)
     asyncio.run(story(alone))
     os.close(alone)
 
