@@ -234,12 +234,7 @@ def plan_report(plan: Plan) -> PlanReport:
         infeasible=list(plan.infeasible),
         certificate=None
         if certificate is None
-        else CertificateReport(
-            objective=certificate.objective,
-            lower_bound=certificate.lower_bound,
-            gap_fraction=certificate.gap_fraction,
-            relief=certificate.relief,
-        ),
+        else CertificateReport.model_validate(certificate, from_attributes=True),
     )
 
 
