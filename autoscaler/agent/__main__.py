@@ -74,6 +74,7 @@ async def run(given: argparse.Namespace) -> None:
         (serving.listener(application, credentials.serving()), serving.bind(host, int(port))),
         (serving.listener(application, None), serving.bind_path(given.run / "agent.sock")),
     ]
+    gc.collect()
     gc.freeze()  # what is there now stays: searching it for garbage in the middle of a handover would lengthen a pause
     say(f"{given.name}: ready on {given.listen}")
     await asyncio.gather(serving.serve(places, until), agent.live(woken, until))

@@ -72,7 +72,7 @@ class Handovers:
         self._halves, self._household, self._streams = halves, household, streams
         self._serving, self._calling, self._can_log_dirty = serving, calling, can_log_dirty
         self._watch, self._again_s, self._patience_s = watch, again_s, patience_s
-        self._sending: dict[str, asyncio.Task[Any]] = {}
+        self._sending = set[str]()
         self._lane = asyncio.Lock()  # one app VM leaves at a time: two would only make each other's pause longer
         self._rate_bytes_per_s, self._last_pass_s = RATE_BYTES_PER_S, LAST_PASS_S
         self.quiet = Quiet()
@@ -109,14 +109,13 @@ class Handovers:
         Where it is in doubt who has it, this waits until it is known.
         """
         handover = handover_id(move.step)
-        if self._records.find(GOING, handover) is None:
-            task = asyncio.create_task(self._transfer(handover, move))
-            self._sending[handover] = task
-            try:
-                await task
-            finally:
-                self._sending.pop(handover, None)
-        return await self._ended(handover)
+        self._sending.add(handover)  # until it is known how it ended: nobody else settles it meanwhile
+        try:
+            if self._records.find(GOING, handover) is None:
+                await asyncio.create_task(self._transfer(handover, move))
+            return await self._ended(handover)
+        finally:
+            self._sending.discard(handover)
 
     async def _transfer(self, handover: str, move: Move) -> None:
         async with self._lane:

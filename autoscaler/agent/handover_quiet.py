@@ -13,25 +13,26 @@ PATIENCE_S = 2.0  # a pause is a tenth of that; one that takes longer must not m
 
 
 class Quiet:
-    """Who stands still at this moment, by handover."""
+    """Who stands still at this moment, by handover, and until when that is waited for."""
 
     def __init__(self) -> None:
-        self._standing: set[str] = set()
+        self._standing: dict[str, float] = {}
         self._over = asyncio.Event()
         self._over.set()
 
     def begin(self, handover: str) -> None:
-        self._standing.add(handover)
+        """Said again, it does not begin anew."""
+        self._standing.setdefault(handover, asyncio.get_running_loop().time() + PATIENCE_S)
         self._over.clear()
 
     def end(self, handover: str) -> None:
         """Idempotent, and harmless where it never began."""
-        self._standing.discard(handover)
+        self._standing.pop(handover, None)
         if not self._standing:
             self._over.set()
 
     async def over(self) -> None:
-        """Returns at once where nobody stands still."""
+        """Returns at once where nobody stands still, or not lately."""
         with suppress(TimeoutError):
-            async with asyncio.timeout(PATIENCE_S):
+            async with asyncio.timeout_at(max(self._standing.values(), default=None)):
                 await self._over.wait()

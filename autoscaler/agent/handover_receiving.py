@@ -18,13 +18,14 @@ from autoscaler.agent.handover_passenger import Passenger, read_passenger
 from autoscaler.agent.handover_quiet import Quiet
 from autoscaler.agent.handover_records import Record, Records
 from autoscaler.agent.handover_sending import Passed
-from autoscaler.agent.handover_wire import Link, LinkError
+from autoscaler.agent.handover_wire import PROTOCOL, Link, LinkError, check_protocol
 from autoscaler.errors import ActuationError
 
 log = logging.getLogger(__name__)
 AT_ONCE_MOST = 2  # transfers coming in: more would only make each one longer
 RECORDS_MOST = 4096
 RESTORE_PATIENCE_S = 60.0
+READY_PATIENCE_S = 20.0  # below the sender's, so that it hears why
 
 
 class Household(Protocol):
@@ -60,7 +61,7 @@ class Receiving:
         handover = _checked_id(said.get("handover"))
         match said["kind"]:
             case "offer":
-                await self._take_in(link, handover, said.get("passenger"), said.get("boot", ""))
+                await self._take_in(link, handover, said)
             case "ask":
                 await self._answer(link, handover)
             case "over":
@@ -68,10 +69,11 @@ class Receiving:
             case other:
                 raise LinkError(f"{link.peer} said {other[:40]!r}, which begins nothing")
 
-    async def _take_in(self, link: Link, handover: str, document: object, said_boot: object) -> None:
+    async def _take_in(self, link: Link, handover: str, said: dict[str, Any]) -> None:
         try:
-            passenger = read_passenger(document)
-            record = self._begin(link, handover, passenger, str(said_boot))
+            check_protocol(link, said)
+            passenger = read_passenger(said.get("passenger"))
+            record = self._begin(link, handover, passenger, str(said.get("boot", "")))
         except ActuationError as error:
             await link.say("refused", why=str(error), temporary=error.temporary)
             return
@@ -135,7 +137,7 @@ class Receiving:
         passed("berth made")
         record = self.records.change(record, domid=berth.domid)
         async with self.streams.restoring(berth) as (helper, inflow):
-            await link.say("berth", boot=self.boot)
+            await link.say("berth", protocol=PROTOCOL, boot=self.boot)
             passed("berth said")
             await self._pour(link, record.id, helper, inflow, passed)
             passed("filled")
@@ -156,7 +158,7 @@ class Receiving:
         try:
             while isinstance(said := await link.hear_either(), bytes) or said["kind"] == "pausing":
                 if not isinstance(said, bytes):
-                    await asyncio.wait_for(inflow.drained(), RESTORE_PATIENCE_S)
+                    await asyncio.wait_for(inflow.drained(), READY_PATIENCE_S)
                     self.quiet.begin(handover)
                     await link.say("ready")
                     continue
@@ -164,9 +166,11 @@ class Receiving:
                 await inflow.write(said)
                 if attending.done() and attending.exception():
                     break
-            await asyncio.wait_for(attending, RESTORE_PATIENCE_S)
-            if isinstance(said, bytes) or said["kind"] != "end":
+            if not isinstance(said, bytes) and said["kind"] != "end":
                 raise LinkError(f"{link.peer} did not end its stream")
+            await asyncio.wait_for(attending, RESTORE_PATIENCE_S)
+        except TimeoutError:
+            raise ActuationError("the restore takes too long here", temporary=True) from None
         except OSError:
             await asyncio.wait_for(attending, RESTORE_PATIENCE_S)  # raises the helper's own words
             raise

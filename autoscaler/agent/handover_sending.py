@@ -19,7 +19,7 @@ from autoscaler.agent.handover_halves import Halves
 from autoscaler.agent.handover_passenger import Passenger
 from autoscaler.agent.handover_quiet import Quiet
 from autoscaler.agent.handover_records import Record, Records
-from autoscaler.agent.handover_wire import Link, LinkError, connection, refused
+from autoscaler.agent.handover_wire import PROTOCOL, Link, LinkError, check_protocol, connection, refused
 from autoscaler.errors import ActuationError
 
 BERTH_PATIENCE_S = 60.0  # making a berth: half a minute on a busy machine under emulation
@@ -57,11 +57,7 @@ class Sending:
         """Returns the record once it is DONE. Raises ActuationError or LinkError with the record as far as it got."""
         async with connection(record.address, self.calling, record.peer, self.patience_s) as link:
             record = await self._offer(link, record, passenger)
-            await self._stream(link, record, live=live)
-            record = self.records.change(record, state=rules.permit(record.leaving))
-            self.passed("permitted")
-            await link.say("permit")
-            self.passed("permission sent")
+            record = await self._stream(link, record, live=live)
             await self._expect(link, "accepted")
             self.passed("accepted")
             record = self.records.change(record, state=rules.Leaving.DONE, figures=self._figures(link, live=live))
@@ -73,14 +69,17 @@ class Sending:
             return self.records.change(record, told=True, figures=self._figures(link, live=live) | {"there": there})
 
     async def _offer(self, link: Link, record: Record, passenger: Passenger) -> Record:
-        await link.say("offer", handover=record.id, boot=self.boot, passenger=passenger.document())
+        await link.say("offer", protocol=PROTOCOL, handover=record.id, boot=self.boot, passenger=passenger.document())
         self.passed("offered")
         said = await self._expect(link, "berth", BERTH_PATIENCE_S)
+        check_protocol(link, said)
         record = self.records.change(record, peer_boot=str(said.get("boot", "")))
         self.passed("berth made")
         return record
 
-    async def _stream(self, link: Link, record: Record, *, live: bool) -> None:
+    async def _stream(self, link: Link, record: Record, *, live: bool) -> Record:
+        """All of it, and right behind it the permission: the helper's end is not waited for."""
+
         async def on_suspend() -> None:
             await self._caught_up(link, outflow)
             self.quiet.begin(record.id)
@@ -101,6 +100,11 @@ class Sending:
                 await asyncio.gather(attending, return_exceptions=True)
             await link.say("end")
             self.passed("sent")
+            record = self.records.change(record, state=rules.permit(record.leaving))
+            self.passed("permitted")
+            await link.say("permit")
+            self.passed("permission sent")
+        return record
 
     async def _caught_up(self, link: Link, outflow: Any) -> None:
         """The guest goes on until the other side has taken in all that was copied so far; the pause then is for the rest alone."""

@@ -101,7 +101,7 @@ class Outflow:
     def __init__(self, descriptor: int, over: asyncio.Event) -> None:
         os.set_blocking(descriptor, False)
         self._descriptor, self._over = descriptor, over
-        self._idle = asyncio.Event()  # the reader waits for more
+        self._idle, self._ended = asyncio.Event(), False  # idle: the reader waits for more
 
     async def read(self, most_bytes: int) -> bytes:
         """Some of it, as soon as there is some; b"" at the end."""
@@ -109,58 +109,76 @@ class Outflow:
             over = self._over.is_set()
             self._idle.clear()
             with suppress(BlockingIOError):
-                return os.read(self._descriptor, most_bytes)
+                found = os.read(self._descriptor, most_bytes)
+                self._ended = not found
+                return found
             if over:
+                self._ended = True
                 return b""
             self._idle.set()
             await self._something()
 
     async def drained(self) -> None:
-        """Returns when all that was written so far has been read, and what was read been dealt with: its reader waits again."""
-        while not self._idle.is_set() or _unread_bytes(self._descriptor):  # noqa: ASYNC110  a pipe tells nobody
+        """Returns when all that was written so far has been read, and what was read been dealt with: its reader waits again.
+        Raises ActuationError where there will be no more."""
+        while not self._idle.is_set() or _unread_bytes(self._descriptor):
+            if self._ended:
+                raise ActuationError("the hypervisor's save ended in the middle", temporary=True)
             await asyncio.sleep(DRAIN_POLL_S)
 
     async def _something(self) -> None:
         loop, came = asyncio.get_running_loop(), asyncio.Event()
         loop.add_reader(self._descriptor, came.set)
-        over = asyncio.ensure_future(self._over.wait())
-        over.add_done_callback(lambda _: came.set())
         try:
-            await came.wait()
+            await _either(came, self._over)
         finally:
             loop.remove_reader(self._descriptor)
-            over.cancel()
+
+
+async def _either(one: asyncio.Event, other: asyncio.Event) -> None:
+    """One of both has come."""
+    waits = [asyncio.ensure_future(event.wait()) for event in (one, other)]
+    try:
+        await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for wait in waits:
+            wait.cancel()
 
 
 class Inflow:
-    """Where to write what a helper is to read."""
+    """Where to write what a helper is to read, until it is `over`: one that has failed keeps its end open, and reads no more."""
 
-    def __init__(self, descriptor: int) -> None:
+    def __init__(self, descriptor: int, over: asyncio.Event) -> None:
         os.set_blocking(descriptor, False)
-        self._descriptor = descriptor
+        self._descriptor, self._over = descriptor, over
 
     async def write(self, stretch: bytes) -> None:
         """Returns when the pipe has all of it. Raises BrokenPipeError where nobody reads any more."""
         loop, rest = asyncio.get_running_loop(), memoryview(stretch)
         while rest:
+            self._check()
             try:
                 rest = rest[os.write(self._descriptor, rest) :]
             except BlockingIOError:
                 room = asyncio.Event()
                 loop.add_writer(self._descriptor, room.set)
                 try:
-                    await room.wait()
+                    await _either(room, self._over)
                 finally:
                     loop.remove_writer(self._descriptor)
 
     async def drained(self) -> None:
         """Returns when the helper has read all that was written. Raises BrokenPipeError where nobody reads any more."""
-        reader = select.poll()
-        reader.register(self._descriptor, 0)  # whether it is gone is told without being asked for
+        self._check()
         while _unread_bytes(self._descriptor):
-            if reader.poll(0):
-                raise BrokenPipeError("the restoring helper reads no more")
             await asyncio.sleep(DRAIN_POLL_S)
+            self._check()
+
+    def _check(self) -> None:
+        reader = select.poll()
+        reader.register(self._descriptor, 0)  # that it is gone is told without being asked for
+        if self._over.is_set() or reader.poll(0):
+            raise BrokenPipeError("the restoring helper reads no more")
 
 
 def _unread_bytes(pipe: int) -> int:
@@ -216,7 +234,7 @@ async def restoring(berth: Berth) -> AsyncIterator[tuple[HelperProcess, Inflow]]
     async with _ended(process):
         helper = HelperProcess(process, None)
         try:
-            yield helper, Inflow(outlet)
+            yield helper, Inflow(outlet, helper.over)
         finally:
             helper.dismiss()
             os.close(outlet)

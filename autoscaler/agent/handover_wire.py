@@ -18,6 +18,7 @@ from typing import Any, Self
 from autoscaler.errors import ActuationError
 
 PORT = 8651
+PROTOCOL = 2  # 2: the permission follows the stream at once
 HEADER = struct.Struct("!cI")
 MESSAGE, STREAM = b"m", b"s"
 MESSAGE_MOST_BYTES = 1 << 20  # the toolstack's description of an app VM is a few kilobytes
@@ -154,6 +155,15 @@ def _keep_honest(writer: asyncio.StreamWriter, patience_s: float) -> None:
     if plain is not None and plain.family in (socket.AF_INET, socket.AF_INET6):
         plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, int(patience_s * 1000))
+
+
+def check_protocol(link: Link, said: dict[str, Any]) -> None:
+    """Raises ActuationError where the other agent is of another version: each would wait for what the other does not say."""
+    if (theirs := said.get("protocol", 1)) != PROTOCOL:
+        raise ActuationError(
+            f"{link.peer} hands over by protocol {str(theirs)[:10]}, this agent by {PROTOCOL}: update the older one",
+            temporary=False,
+        )
 
 
 def refused(said: dict[str, Any]) -> ActuationError:

@@ -11,6 +11,7 @@ import pytest
 
 from autoscaler.agent.handover_quiet import Quiet
 from autoscaler.agent.handover_stream import Inflow, Outflow
+from autoscaler.errors import ActuationError
 
 MUCH = bytes(range(256)) * 2048  # half a megabyte: more than a pipe takes
 
@@ -72,7 +73,7 @@ def test_what_a_pipe_does_not_take_at_once_is_written_as_room_comes(pipe) -> Non
     inlet, outlet = pipe
 
     async def story() -> bytes:
-        inflow, got = Inflow(outlet), b""
+        inflow, got = Inflow(outlet, asyncio.Event()), b""
         writing = asyncio.create_task(inflow.write(MUCH))
         os.set_blocking(inlet, False)
         while len(got) < len(MUCH):
@@ -90,7 +91,7 @@ def test_it_is_not_drained_while_something_is_unread(pipe) -> None:
     inlet, outlet = pipe
 
     async def story() -> bool:
-        inflow = Inflow(outlet)
+        inflow = Inflow(outlet, asyncio.Event())
         await inflow.write(b"pages")
         draining = asyncio.create_task(inflow.drained())
         for _ in range(5):
@@ -105,7 +106,7 @@ def test_it_is_not_drained_while_something_is_unread(pipe) -> None:
 
 def test_nobody_reads_any_more() -> None:
     async def story(other: int) -> None:
-        inflow = Inflow(other)
+        inflow = Inflow(other, asyncio.Event())
         await inflow.write(b"pages")
         os.close(inlet)
         for act in (inflow.drained(), inflow.write(b"more")):
@@ -115,6 +116,35 @@ def test_nobody_reads_any_more() -> None:
     inlet, alone = os.pipe()
     asyncio.run(story(alone))
     os.close(alone)
+
+
+def test_a_restore_that_has_failed_and_lives_on_is_noticed_with_a_full_pipe(pipe) -> None:
+    _, outlet = pipe
+
+    async def story() -> None:
+        over = asyncio.Event()
+        inflow = Inflow(outlet, over)
+        writing, draining = asyncio.create_task(inflow.write(MUCH)), asyncio.create_task(inflow.drained())
+        for _ in range(5):
+            await asyncio.sleep(0)
+        over.set()
+        for waiting in (writing, draining):
+            with pytest.raises(BrokenPipeError):
+                await asyncio.wait_for(waiting, 5)
+
+    asyncio.run(story())
+
+
+def test_a_save_that_ends_while_it_is_waited_for_is_noticed() -> None:
+    async def story(inlet: int, outlet: int) -> None:
+        outflow = Outflow(inlet, asyncio.Event())
+        os.close(outlet)
+        assert await outflow.read(100) == b""
+        with pytest.raises(ActuationError, match="in the middle"):
+            await asyncio.wait_for(outflow.drained(), 5)
+        os.close(inlet)
+
+    asyncio.run(story(*os.pipe()))
 
 
 def test_others_wait_while_somebody_stands_still_and_no_longer() -> None:
