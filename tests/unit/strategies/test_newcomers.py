@@ -12,6 +12,7 @@ from autoscaler.core.ledger import Ledger
 from autoscaler.core.model import CloudVMSize
 from autoscaler.core.policy import Limits, Policy, StrategySpec
 from autoscaler.core.proposals import ScaleOut
+from autoscaler.core.steps import Certificate, Plan
 from autoscaler.strategies.optimal import Optimal
 
 BURST = Optimal(cpu_headroom_fraction=0.0, cpu_overcommit=1.0, replica_fill_fraction=1.0, hidden_fraction=1.0)
@@ -51,6 +52,17 @@ def test_one_is_rented_where_each_by_itself_would_have_rented_four() -> None:
     wishes = [p for p in BURST.propose(at) if isinstance(p, ScaleOut)]
     assert rented(wishes) == ["large"]
     assert rented([replace(wish, new_size=None) for wish in wishes]) == ["small"] * 4
+
+
+def test_nothing_is_certified_where_a_new_replica_rents() -> None:
+    """The bound is of the cloud VMs that are there; of what starts on them it still is."""
+    policy = Policy("p", StrategySpec("optimal"), limits=Limits(cpu_headroom_fraction=0.0, cpu_overcommit=1.0))
+    proved, plan = Certificate(1.0, 1.0), Plan("p1", "d7", ())
+    for strategy, certified in ((BURST, None), (replace(BURST, hidden_fraction=0.1), proved)):
+        wishes = [p for p in strategy.propose(full()) if isinstance(p, ScaleOut)]
+        made = decide("7", full(), wishes, Standing(policy, Ledger()))
+        assert made.decision.granted
+        assert replace(made, certificate=proved).certified(plan).certificate == certified
 
 
 def test_one_above_the_most_is_wished_for_without_a_size() -> None:
