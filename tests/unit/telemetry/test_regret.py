@@ -160,7 +160,7 @@ def test_the_process_runs_only_while_nobody_else_wants_to():
 
     script = "import os; from autoscaler.telemetry.hindsight import step_back; step_back(); print(os.sched_getscheduler(0), os.nice(0))"
     said = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True).stdout.split()
-    assert said == [str(os.SCHED_IDLE), "19"]
+    assert said == [str(os.SCHED_IDLE), str(min(os.nice(0) + 19, 19))]
 
 
 def test_the_figures_are_exported(running: Any) -> None:

@@ -63,7 +63,7 @@ class TestOneMachine:
         assert [fold["judged_on_blocks"] for fold in document["folds"]] == [[1, 2, 3], [2, 3, 3]]
 
     def test_ctrl_c_keeps_what_was_scored_and_the_same_call_goes_on(self, load, tmp_path, capsys):
-        arguments = call(load, "-j", "2", trials="16", folds="1")
+        arguments = call(load, "-j", "2", trials="32", folds="1")
         command = [sys.executable, "-m", "autoscaler.cli.main", *arguments]
         command[1:3] = ["-c", "from autoscaler.cli.main import main; main()"]
         running = subprocess.Popen(
@@ -71,16 +71,16 @@ class TestOneMachine:
         )
         kept = tmp_path / "balanced.tune"
         while running.poll() is None and _scored(kept) < 3:
-            time.sleep(0.05)  # of another process there is no other sign
+            time.sleep(0.01)  # of another process there is no other sign
         os.killpg(running.pid, signal.SIGINT)  # as a terminal does
         _, error = running.communicate(timeout=60)
         assert running.returncode == 130, error
         assert "what was scored is kept in balanced.tune; the same call goes on from there" in error
         assert "Traceback" not in error
         before = _scored(kept)
-        assert 3 <= before < 16
+        assert 3 <= before < 32
         whole = told(capsys, [*arguments, "--json"]).out
-        assert _scored(kept) == 16
+        assert _scored(kept) == 32
         assert told(capsys, [*arguments, "--storage", "none", "--json"]).out == whole
 
     def test_numbers_lists_what_may_be_tuned(self, capsys):
