@@ -33,8 +33,7 @@ class Judged:
     def certified(self, plan: Plan) -> Plan:
         """`plan` with the certificate, if all that the strategy wished for is in it, of less nothing was proved, and if no replica
         that is started rents a cloud VM: what is proved is of those that are there."""
-        granted = zip(self.decision.granted, self.effects, strict=False)
-        rents = any(p.action is Action.SCALE_OUT and e.creates for p, e in granted)
+        rents = any(effect.starts and effect.creates for effect in self.effects)
         if self.certificate is None or self.decision.denied or plan.infeasible or rents:
             return plan
         return replace(plan, certificate=self.certificate)
