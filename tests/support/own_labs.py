@@ -23,9 +23,11 @@ LETTERS = {
     "another beside it": "b",
     "controller": "c",
     "demo": "d",
+    "libos": "l",
+    "agents": "v",
     "no shadow paging": "n",
 }
-MEMORY_MIB = 640  # of a cloud VM: Xen, a management VM of 280, and room for an app VM of 128 twice over
+MEMORY_MIB = 640  # of a cloud VM
 MADE = re.compile(rf"t([0-9]+)[{''.join(LETTERS.values())}]")
 
 

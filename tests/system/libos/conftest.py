@@ -1,4 +1,7 @@
-"""FlexCapsule OS, built from source, in everybody's lab (see ../conftest.py). FLEXCAPSULE_MOVES=50 is the long form."""
+"""FlexCapsule OS in a lab of its own: built from source, booted once for all tests of this room.
+
+FLEXCAPSULE_LAB=NAME uses a lab that is up already (while working on the library OS); FLEXCAPSULE_MOVES=50 is the long form.
+"""
 
 from __future__ import annotations
 
@@ -11,12 +14,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from own_labs import fresh_lab
 
 from autoscaler.errors import ActuationError
-from autoscaler.lab import reach
+from autoscaler.lab import reach, record
 from autoscaler.lab.record import Record
 
 LIBOS = Path(__file__).resolve().parents[3] / "libos"
+MEMORY_MIB = 640
+PATIENCE_S = 240.0
 BUILD_PATIENCE_S = 900.0
 
 
@@ -54,7 +60,7 @@ class AppVM:
 @pytest.fixture(scope="session")
 def built() -> Path:
     tried = subprocess.run(
-        ["make", f"-j{os.cpu_count()}", "-C", str(LIBOS), "all", "guest-tests"],
+        ["make", "-C", str(LIBOS), "all", "guest-tests"],
         capture_output=True,
         text=True,
         timeout=BUILD_PATIENCE_S,
@@ -67,9 +73,12 @@ def built() -> Path:
 
 
 @pytest.fixture(scope="session")
-def lab(built, lab: Record) -> Record:
-    """Everybody's, once there is something to run in it."""
-    return lab
+def lab(built) -> Iterator[Record]:
+    if standing := os.environ.get("FLEXCAPSULE_LAB"):
+        yield record.existing(standing)
+        return
+    with fresh_lab("libos", patience_s=PATIENCE_S) as made:
+        yield made
 
 
 @pytest.fixture

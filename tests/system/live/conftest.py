@@ -1,10 +1,15 @@
-"""Agents on real Xen, in everybody's lab (see ../conftest.py): callers of their APIs, and what they started gone after each test."""
+"""Agents on real Xen: a lab of two cloud VMs for all tests of this room, and callers of their APIs.
+
+FLEXCAPSULE_LAB=NAME uses a lab that is up already (while working on agents): its agents are brought to the checkout's version.
+"""
 
 from __future__ import annotations
 
 import hashlib
+import io
 import os
 import subprocess
+import tarfile
 import time
 import uuid
 from collections.abc import Callable, Iterator
@@ -15,13 +20,15 @@ from typing import Any
 
 import httpx
 import pytest
+from own_labs import fresh_lab
 
 from autoscaler import keys
-from autoscaler.lab import reach
+from autoscaler.lab import reach, record, seed
 from autoscaler.lab.layout import ordinal
 from autoscaler.lab.record import Record
 
 LIBOS = Path(__file__).resolve().parents[3] / "libos"
+MEMORY_MIB = 640
 PATIENCE_S = 300.0  # a busy machine, under emulation
 POLL_S = 0.1
 BUILD_PATIENCE_S = 900.0
@@ -30,7 +37,7 @@ BUILD_PATIENCE_S = 900.0
 @pytest.fixture(scope="session")
 def built() -> Path:
     tried = subprocess.run(
-        ["make", f"-j{os.cpu_count()}", "-C", str(LIBOS), "all", "guest-tests"],
+        ["make", "-C", str(LIBOS), "all", "guest-tests"],
         capture_output=True,
         text=True,
         timeout=BUILD_PATIENCE_S,
@@ -40,6 +47,27 @@ def built() -> Path:
         pytest.skip(tried.stderr.strip())
     assert tried.returncode == 0, tried.stdout + tried.stderr
     return LIBOS / "build"
+
+
+@pytest.fixture(scope="session")
+def lab() -> Iterator[Record]:
+    if standing := os.environ.get("FLEXCAPSULE_LAB"):
+        there = record.existing(standing)
+        _bring_up_to_date(there)
+        yield there
+        return
+    with fresh_lab("agents", patience_s=PATIENCE_S) as made:
+        yield made
+
+
+def _bring_up_to_date(lab: Record) -> None:
+    packed = io.BytesIO()
+    with tarfile.open(fileobj=packed, mode="w") as archive:
+        for module in seed._agent_modules():
+            archive.add(module, f"autoscaler/{module.relative_to(seed.PACKAGE)}")
+    for shape in lab.cloud_vms:
+        take = "mkdir -p /run/seed/flexcapsule && tar x -C /run/seed/flexcapsule && kill $(pidof python3)"
+        subprocess.run(reach.ssh_argv(lab, shape.name, [take]), input=packed.getvalue(), check=False)
 
 
 @dataclass
