@@ -45,7 +45,7 @@ def ended_in_a_crash(lab, running) -> bool:
 def test_a_network_ring_with_impossible_indices_is_not_used_any_more(lab, app_vm, scribble, ring: str) -> None:
     with app_vm("pulse", memory_mib=8) as running:
         running.await_line("a beat every")
-        ping = f"ping -q -c 20 -i 0.1 -W 1 {running.address} > /dev/null 2>&1 &"
+        ping = f"ping -q -c 150 -i 0.1 -W 1 {running.address} > /dev/null 2>&1 &"
         reach.said(lab, "cv1", ping, check=False)
         scribble(running, "grant", f"device/vif/0/{ring}", RSP_PROD, NONSENSE, 3)
         running.await_line("broke its ring")
