@@ -1,7 +1,7 @@
 """While an app VM stands still between two cloud VMs, the agents on both sides do nothing that can wait.
 
 Separate because the rest of the agent asks it, and a look at all domains in the wrong moment, on a management VM of one core,
-lengthens a pause by a tenth. Bounded: nothing waits here for longer than it says.
+lengthens a pause. Bounded: nothing waits here for longer than it says.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 from contextlib import suppress
 
-PATIENCE_S = 2.0  # a pause is a tenth of that; one that takes longer must not make this cloud VM's samples old
+PATIENCE_S = 2.0  # far above a pause; one that takes longer must not make this cloud VM's samples old
 
 
 class Quiet:
